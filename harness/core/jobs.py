@@ -1,0 +1,164 @@
+"""A job: one variant, one shard of the workload and the run settings, as a value.
+
+The wire form is ``job.json`` in a job folder; docs/wire-format.md describes it and
+``harness.wire`` reads and writes it. The C++ core reads the same file.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.core.value import Value
+
+WIRE_VERSION = 1
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Dimension = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(ge=1)]
+DurationNs = Annotated[int, Field(ge=0)]
+
+
+class DType(StrEnum):
+    """Element types that cross the wire, little-endian."""
+
+    FLOAT32 = "float32"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    INT16 = "int16"
+    INT32 = "int32"
+    INT64 = "int64"
+    BOOL = "bool"
+
+    @property
+    def itemsize_bytes(self) -> int:
+        return _ITEMSIZE_BYTES[self]
+
+
+_ITEMSIZE_BYTES = {
+    DType.FLOAT32: 4,
+    DType.INT8: 1,
+    DType.UINT8: 1,
+    DType.INT16: 2,
+    DType.INT32: 4,
+    DType.INT64: 8,
+    DType.BOOL: 1,
+}
+
+
+class Blob(Value):
+    """Bytes named by their content: ``<root>/blobs/<sha256>``."""
+
+    sha256: Sha256
+    bytes: Count
+
+
+class PixelEncoding(Value):
+    """uint8 pixels, row-major height x width x channels; the core normalizes them.
+
+    real = (pixel - mean[c]) / scale[c] in float32; a quantized input tensor then gets
+    round-half-away-from-zero(real / tensor_scale) + tensor_zero_point, clamped to its type.
+    """
+
+    kind: Literal["pixels"] = "pixels"
+    shape: Annotated[tuple[Dimension, Dimension, Dimension], Field(description="height, width, channels")]
+    mean: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+
+    @model_validator(mode="after")
+    def _one_mean_and_scale_per_channel(self) -> PixelEncoding:
+        channels = self.shape[2]
+        if len(self.mean) != channels or len(self.scale) != channels:
+            raise ValueError(f"mean and scale need one number for each of the {channels} channels")
+        return self
+
+    @property
+    def record_bytes(self) -> int:
+        height, width, channels = self.shape
+        return height * width * channels
+
+
+class TensorEncoding(Value):
+    """Elements as the model's input tensor takes them: copied, never converted.
+
+    A float32 record for an int8, uint8 or int16 input tensor is the one exception: it is
+    quantized with the tensor's own scale and zero point, as for pixels.
+    """
+
+    kind: Literal["tensor"] = "tensor"
+    dtype: DType
+    shape: Annotated[tuple[Dimension, ...], Field(description="of one record, batch axis included")]
+
+    @property
+    def record_bytes(self) -> int:
+        size = self.dtype.itemsize_bytes
+        for dimension in self.shape:
+            size *= dimension
+        return size
+
+
+Encoding = Annotated[PixelEncoding | TensorEncoding, Field(discriminator="kind")]
+
+
+class JobInput(Value):
+    """The records of one input tensor: ``count`` records of equal size, one after another."""
+
+    tensor: Annotated[str, Field(description="the input tensor's name in the signature; empty: by position")] = ""
+    blob: Blob
+    encoding: Encoding
+
+
+class StopRule(Value):
+    """When a phase may end: at least ``min_runs`` runs and at least ``min_duration_ns``.
+
+    ``max_duration_ns`` ends it early (0: no limit), yet never before every input of the shard ran
+    once in the steady phase.
+    """
+
+    min_runs: Count
+    min_duration_ns: DurationNs
+    max_duration_ns: DurationNs = 0
+
+
+class Loading(StrEnum):
+    """How the model file gets into memory."""
+
+    MAPPED = "mapped"
+    HEAP = "heap"
+
+
+class RunSettings(Value):
+    """How the runner runs a job."""
+
+    threads: Annotated[int, Field(ge=1, le=64)]
+    loading: Loading = Loading.MAPPED
+    warmup: StopRule
+    steady: StopRule
+
+
+class Job(Value):
+    """One variant, one shard, the settings. ``job.json``."""
+
+    wire_version: Literal[1] = 1
+    job_id: JobId
+    variant: Annotated[str, Field(min_length=1, max_length=100)]
+    model: Blob
+    inputs: Annotated[tuple[JobInput, ...], Field(min_length=1)]
+    first_input: Annotated[Count, Field(description="index in the workload of the shard's first record")]
+    input_count: PositiveCount
+    settings: RunSettings
+
+    @model_validator(mode="after")
+    def _blobs_hold_the_records(self) -> Job:
+        for job_input in self.inputs:
+            expected = job_input.encoding.record_bytes * self.input_count
+            if job_input.blob.bytes != expected:
+                raise ValueError(
+                    f"inputs blob has {job_input.blob.bytes} bytes, but {self.input_count} records "
+                    f"of {job_input.encoding.record_bytes} bytes need {expected}"
+                )
+        return self
