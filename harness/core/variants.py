@@ -1,0 +1,60 @@
+"""Variants: built forms of the source model, named by their recipe."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.core.jobs import Blob, Count
+from harness.core.value import Value
+
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Recipe(StrEnum):
+    """How a variant is built. The value is what a suite file says."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC_INT8 = "dynamic-int8"
+    INT8 = "int8"
+    INT16X8 = "int16x8"
+    ROUNDED = "rounded"
+
+    @property
+    def needs_calibration(self) -> bool:
+        return self in (Recipe.INT8, Recipe.INT16X8)
+
+
+class Build(Value):
+    """How a variant came to be."""
+
+    duration_s: Annotated[float, Field(ge=0)]
+    cached: bool
+    tools: dict[str, str]
+    """Name and version of every tool that had a hand in it."""
+
+
+class Variant(Value):
+    """A built .tflite: its bytes, its size, and its size as an .ipa compresses it (deflate)."""
+
+    name: VariantName
+    recipe: Recipe
+    model: Blob
+    compressed_bytes: Count
+    build: Build
+
+    @property
+    def file_bytes(self) -> int:
+        return self.model.bytes
+
+
+class FailedBuild(Value):
+    """A variant that could not be built, with the reason a person reads."""
+
+    name: VariantName
+    recipe: Recipe
+    problem: str
+    next_step: str

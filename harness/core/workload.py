@@ -1,0 +1,79 @@
+"""The workload: inputs, their preprocessing and their labels, as a value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from harness.core.jobs import Blob, Encoding, PositiveCount
+from harness.core.value import Value
+
+
+class Task(StrEnum):
+    """What the model does, which decides how its outputs are compared."""
+
+    IMAGE_CLASSIFICATION = "image-classification"
+    TENSORS = "tensors"
+
+
+class OutputKind(StrEnum):
+    """What the class scores are."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+
+class WorkloadInput(Value):
+    """One input: where it came from and, where known, its true class index.
+
+    ``group`` names the original it was made from: views of one photo share a group, and are not
+    independent samples.
+    """
+
+    name: str
+    group: str
+    file: Annotated[str | None, Field(description="path of the original, for showing it")] = None
+    truth: Annotated[int, Field(ge=0)] | None = None
+
+
+class Workload(Value):
+    """Inputs in order, their bytes as one blob, and what is needed to read the outputs."""
+
+    task: Task
+    inputs: Annotated[tuple[WorkloadInput, ...], Field(min_length=1)]
+    records: Blob
+    encoding: Encoding
+    tensor: str = ""
+    labels: tuple[str, ...] | None = None
+    output_kind: OutputKind = OutputKind.PROBABILITIES
+    calibration: Blob | None = None
+    calibration_count: int = 0
+
+    @model_validator(mode="after")
+    def _records_match_inputs(self) -> Workload:
+        expected = self.encoding.record_bytes * len(self.inputs)
+        if self.records.bytes != expected:
+            raise ValueError(f"records have {self.records.bytes} bytes, {len(self.inputs)} inputs need {expected}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Names the bytes that reach the model, not the labels: two runs with it are comparable."""
+        return self.records.sha256
+
+    def label(self, index: int) -> str:
+        """The text of class ``index``; its number where there is no text."""
+        if self.labels is not None and 0 <= index < len(self.labels):
+            return self.labels[index]
+        return f"class {index}"
+
+
+class Reference(Value):
+    """The source model's outputs on the desktop: float32 ``[inputs, classes]``, C order, as a blob."""
+
+    outputs: Blob
+    classes: PositiveCount
+    engine: str
+    """What computed it, with version: ``keras 3.15.1 / tensorflow 2.21.0`` or ``LiteRT 2.3.0``."""
