@@ -1,0 +1,102 @@
+"""A run: one whole comparison, as the values that its folder holds.
+
+``harness.store`` reads and writes the folder; docs/architecture.md draws it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.core.events import Stage
+from harness.core.jobs import Count, JobId, PositiveCount, RunSettings, Sha256
+from harness.core.value import Value
+from harness.core.variants import VariantName
+
+RUN_VERSION = 1
+
+
+class SourceRecord(Value):
+    """The source model as it was when the run was planned."""
+
+    path: str
+    format: str
+    sha256: Sha256
+    bytes: PositiveCount
+
+
+class Host(Value):
+    """The machine that planned the run and computed the reference."""
+
+    system: str
+    machine: str
+    cpu: str
+    logical_cores: PositiveCount
+    python: str
+    packages: dict[str, str]
+
+
+class Plan(Value):
+    """What a run is going to do; written first, never changed."""
+
+    run_version: Literal[1] = 1
+    run_id: JobId
+    created_unix_ns: Count
+    harness_version: str
+    suite_name: str
+    suite_path: str
+    suite_toml: str
+    """The suite file, word for word, so that a run can be repeated and resumed without it."""
+    host: Host
+    source: SourceRecord
+    target: str
+    rounds: PositiveCount
+    seed: int
+    settings: RunSettings
+
+
+class ScheduledJob(Value):
+    """One entry of the schedule: rounds in order, the variants of a round in a seeded random order."""
+
+    job_id: JobId
+    variant: VariantName
+    round_index: Count
+    first_input: Count
+    input_count: PositiveCount
+
+
+class JobStatus(StrEnum):
+    """How a job ended, as the host saw it."""
+
+    FINISHED = "finished"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    SKIPPED = "skipped"
+
+
+class JobOutcome(Value):
+    """How a job ended. The runner's own words are in its event log; this is what the host adds.
+
+    ``refused``: the runner said why in a ``job_failed`` event; ``crashed``: it died of a signal or an
+    unknown exit status; ``timed-out``: it wrote nothing for the limit and was ended;
+    ``skipped``: an earlier job of the same variant failed.
+    """
+
+    job_id: JobId
+    status: JobStatus
+    stage: Stage | None = None
+    code: str
+    problem: str = ""
+    next_step: str = ""
+    wall_ns: Annotated[int, Field(ge=0)] = 0
+
+
+class SkippedInput(Value):
+    """An input that could not be read and was left out, with the reason."""
+
+    file: str
+    reason: str
