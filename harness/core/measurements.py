@@ -81,16 +81,17 @@ class Disagreement(Value):
     """An input where the variant's first label is not the reference's.
 
     ``margin`` is the reference's score of its own label less its score of the variant's label: how
-    sure the reference was of the difference (small: a near tie).
+    sure the reference was of the difference (small: a near tie). The variant's class, its score and
+    the margin are absent where the variant's output is not finite.
     """
 
     input_index: Count
     input_name: str
     reference_class: Count
-    variant_class: Count
+    variant_class: Count | None
     reference_score: float
-    variant_score: float
-    margin: float
+    variant_score: float | None
+    margin: float | None
     truth: Count | None
 
 
@@ -102,9 +103,14 @@ class Agreement(Value):
     """The reference's first label is among the variant's first five; absent below six classes."""
     mean_kl_divergence_nats: float | None
     """KL(reference || variant) of the class distributions; absent where they are not distributions."""
-    largest_absolute_difference: float
+    largest_absolute_difference: float | None
+    """Over all outputs as the models give them; absent where no output of the variant is finite."""
+    invalid_outputs: Count
+    """Inputs for which the variant's output has a NaN or an infinity; each is a disagreement."""
+    constant_output: bool
+    """Every input gives the very same output (of two inputs or more): agreement then means nothing."""
     disagreements: tuple[Disagreement, ...]
-    """Sorted by margin, the largest first."""
+    """Those without a margin first, then by margin, the largest first."""
 
 
 class PairedAccuracy(Value):
@@ -127,6 +133,8 @@ class Measurement(Value):
     device: Device
     runtime: Runtime
     threads: PositiveCount
+    confidence: Confidence
+    """Of every interval in the measurement."""
     latency: Latency
     memory: MemoryFigures
     agreement: Agreement
@@ -153,7 +161,11 @@ class NotMeasured(Value):
 def not_built(build: FailedBuild) -> NotMeasured:
     """The result of a variant that could not be built."""
     return NotMeasured(
-        outcome="not-built", name=build.name, code="build_failed", problem=build.problem, next_step=build.next_step
+        outcome="not-built",
+        name=build.name,
+        code="build_failed",
+        problem=build.problem,
+        next_step=build.next_step,
     )
 
 
