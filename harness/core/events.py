@@ -58,10 +58,13 @@ class Conditions(Value):
     low_power_mode: bool | None = None
     battery_level: Annotated[float, Field(ge=0, le=1)] | None = None
     load_average_1m: Annotated[float, Field(ge=0)] | None = None
-    other_cpu_fraction: Annotated[
-        float,
-        Field(ge=0, le=1, description="share of all cores' time used by other processes in the block"),
-    ] | None = None
+    other_cpu_fraction: (
+        Annotated[
+            float,
+            Field(ge=0, le=1, description="share of all cores' time used by other processes in the block"),
+        ]
+        | None
+    ) = None
     cpu_frequency_hz: Count | None = None
 
 

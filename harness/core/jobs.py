@@ -107,7 +107,9 @@ Encoding = Annotated[PixelEncoding | TensorEncoding, Field(discriminator="kind")
 class JobInput(Value):
     """The records of one input tensor: ``count`` records of equal size, one after another."""
 
-    tensor: Annotated[str, Field(description="the input tensor's name in the signature; empty: by position")] = ""
+    tensor: Annotated[
+        str, Field(description="the input tensor's name in the signature; empty: by position")
+    ] = ""
     blob: Blob
     encoding: Encoding
 

@@ -55,7 +55,9 @@ class Workload(Value):
     def _records_match_inputs(self) -> Workload:
         expected = self.encoding.record_bytes * len(self.inputs)
         if self.records.bytes != expected:
-            raise ValueError(f"records have {self.records.bytes} bytes, {len(self.inputs)} inputs need {expected}")
+            raise ValueError(
+                f"records have {self.records.bytes} bytes, {len(self.inputs)} inputs need {expected}"
+            )
         return self
 
     @property

@@ -77,12 +77,18 @@ def outcome_of_exit(
         )
     stage = stage_in_progress(events)
     if returncode < 0:
-        name = signal.Signals(-returncode).name if -returncode in list(signal.Signals) else f"signal {-returncode}"
+        name = (
+            signal.Signals(-returncode).name
+            if -returncode in list(signal.Signals)
+            else f"signal {-returncode}"
+        )
         problem = f"the runner died of {name} in stage {stage.value}"
         if name == "SIGKILL":
             advice = "The system may have ended it for want of memory: try a smaller variant or fewer programs at once."
         else:
-            advice = "The runtime crashed on this variant: build it by another recipe, or report it to LiteRT."
+            advice = (
+                "The runtime crashed on this variant: build it by another recipe, or report it to LiteRT."
+            )
         return JobOutcome(
             job_id=job_id,
             status=JobStatus.CRASHED,
@@ -110,7 +116,7 @@ _ADVICE = {
     "input_mismatch": "Set workload.preprocess.size (or the tensors' shape) in the suite to what the model takes.",
     "runtime_missing": "Run 'harness doctor'.",
     "runtime_unsupported": "Install the pinned ai-edge-litert: run 'harness doctor'.",
-    "out_of_memory": "Try a smaller variant, or loading = \"mapped\" in the suite.",
+    "out_of_memory": 'Try a smaller variant, or loading = "mapped" in the suite.',
     "blob_corrupt": "A file of the run was damaged: start a new run.",
     "blob_missing": "A file of the run is gone: start a new run.",
     "io_failed": "Check the disk's free space and the folder's permissions.",

@@ -26,7 +26,9 @@ class ReplayTarget:
                 if isinstance(event, JobStarted):
                     return event.device.target_class
         raise TargetError(
-            "holds no recorded job", where=str(self._recorded_root), next_step="Name the folder of a finished run."
+            "holds no recorded job",
+            where=str(self._recorded_root),
+            next_step="Name the folder of a finished run.",
         )
 
     @property

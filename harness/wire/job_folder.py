@@ -55,11 +55,15 @@ def read_job(folder: Path) -> Job:
         raise WireError(newer, where=str(path), next_step="Update the harness that reads this job.")
     job = read_value(path, Job, next_step=next_step)
     if job.job_id != folder.name:
-        raise WireError(f"job_id is {job.job_id!r}, not the folder's name", where=str(path), next_step=next_step)
+        raise WireError(
+            f"job_id is {job.job_id!r}, not the folder's name", where=str(path), next_step=next_step
+        )
     return job
 
 
-def read_output_records(path: Path, described: ModelDescribed, input_count: int) -> tuple[NDArray[np.generic], ...]:
+def read_output_records(
+    path: Path, described: ModelDescribed, input_count: int
+) -> tuple[NDArray[np.generic], ...]:
     """The output records of a finished job, one array ``[input_count, *tensor shape]`` for each output tensor.
 
     Arrays are views of the mapped file in the tensor's own type.
@@ -70,7 +74,9 @@ def read_output_records(path: Path, described: ModelDescribed, input_count: int)
     record_bytes = sum(tensor.size_bytes for tensor in described.outputs)
     next_step = "The job's outputs are damaged: run the suite again."
     if record_bytes != described.output_record_bytes:
-        raise WireError("output_record_bytes does not match the output tensors", where=str(path), next_step=next_step)
+        raise WireError(
+            "output_record_bytes does not match the output tensors", where=str(path), next_step=next_step
+        )
     try:
         size_bytes = path.stat().st_size
     except OSError as problem:

@@ -1,0 +1,212 @@
+"""Run folders: one immutable folder for each run, written piece by piece, read back strictly.
+
+<runs>/<run_id>/
+  plan.json          what was going to be done, with the suite's text
+  workload.json      inputs, labels, encoding
+  skipped.json       inputs that could not be read
+  reference.json     the source model's outputs (bytes in blobs/)
+  variants/NAME.json each built variant, or why it was not built
+  schedule.json      the jobs in order
+  blobs/, jobs/      a job root (docs/wire-format.md)
+  jobs/ID/outcome.json  how the host saw the job end
+  report.json        measurements, findings and verdict, once complete
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.core.report import RunReport
+from harness.core.runs import RUN_VERSION, JobOutcome, Plan, ScheduledJob, SkippedInput
+from harness.core.value import Value
+from harness.core.variants import FailedBuild, Variant
+from harness.core.workload import Reference, Workload
+from harness.errors import RunError, UsageError
+from harness.wire.blobs import BlobStore
+from harness.wire.job_folder import job_folder
+from harness.wire.strict_json import parse_object, read_value, version_problem, write_text, write_value
+
+_DAMAGED = "The run folder is damaged: run the suite again."
+
+
+class Schedule(Value):
+    """``schedule.json``."""
+
+    jobs: tuple[ScheduledJob, ...]
+
+
+class Skipped(Value):
+    """``skipped.json``."""
+
+    inputs: tuple[SkippedInput, ...]
+
+
+class _VariantFile(Value):
+    """``variants/NAME.json``: exactly one of the two."""
+
+    built: Variant | None = None
+    failed: FailedBuild | None = None
+
+
+class RunFolder:
+    """Reads and writes one run's folder. Every write is whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.blobs = BlobStore(path)
+
+    @classmethod
+    def create(cls, runs: Path, plan: Plan) -> RunFolder:
+        """A new folder for ``plan``, in ``runs``."""
+        folder = cls(runs / plan.run_id)
+        folder.path.mkdir(parents=True, exist_ok=False)
+        write_value(folder.path / "plan.json", plan)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run in ``path``.
+
+        Raises:
+            RunError: there is no run there, or a newer harness wrote it.
+        """
+        folder = cls(path)
+        plan = path / "plan.json"
+        if not plan.is_file():
+            raise RunError(
+                "is not a run folder (no plan.json)",
+                where=str(path),
+                next_step="Name a folder that 'harness run' made, such as those in reports/.",
+            )
+        try:
+            newer = version_problem(parse_object(plan.read_bytes()), "run_version", RUN_VERSION)
+        except ValueError:
+            newer = None
+        if newer:
+            raise RunError(newer, where=str(plan), next_step="Update the harness to read this run.")
+        folder.plan()
+        return folder
+
+    def plan(self) -> Plan:
+        return read_value(self.path / "plan.json", Plan, next_step=_DAMAGED)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing.
+
+        Raises:
+            RunError: another harness is working on it.
+        """
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(
+                    "another harness is working on this run",
+                    where=str(self.path),
+                    next_step="Wait for it, or end it, and try again.",
+                ) from None
+            yield
+
+    def write_workload(self, workload: Workload, skipped: tuple[SkippedInput, ...]) -> None:
+        write_value(self.path / "skipped.json", Skipped(inputs=skipped))
+        write_value(self.path / "workload.json", workload)
+
+    def has_workload(self) -> bool:
+        return (self.path / "workload.json").is_file()
+
+    def workload(self) -> Workload:
+        return read_value(self.path / "workload.json", Workload, next_step=_DAMAGED)
+
+    def skipped(self) -> tuple[SkippedInput, ...]:
+        return read_value(self.path / "skipped.json", Skipped, next_step=_DAMAGED).inputs
+
+    def write_reference(self, reference: Reference) -> None:
+        write_value(self.path / "reference.json", reference)
+
+    def has_reference(self) -> bool:
+        return (self.path / "reference.json").is_file()
+
+    def reference(self) -> Reference:
+        return read_value(self.path / "reference.json", Reference, next_step=_DAMAGED)
+
+    def write_variant(self, result: Variant | FailedBuild) -> None:
+        record = _VariantFile(built=result) if isinstance(result, Variant) else _VariantFile(failed=result)
+        write_value(self.path / "variants" / f"{result.name}.json", record)
+
+    def variant(self, name: str) -> Variant | FailedBuild | None:
+        """The variant as it was built or failed; ``None`` while neither is known."""
+        path = self.path / "variants" / f"{name}.json"
+        if not path.is_file():
+            return None
+        record = read_value(path, _VariantFile, next_step=_DAMAGED)
+        return record.built or record.failed
+
+    def write_schedule(self, jobs: tuple[ScheduledJob, ...]) -> None:
+        write_value(self.path / "schedule.json", Schedule(jobs=jobs))
+
+    def has_schedule(self) -> bool:
+        return (self.path / "schedule.json").is_file()
+
+    def schedule(self) -> tuple[ScheduledJob, ...]:
+        return read_value(self.path / "schedule.json", Schedule, next_step=_DAMAGED).jobs
+
+    def write_outcome(self, outcome: JobOutcome) -> None:
+        write_value(job_folder(self.path, outcome.job_id) / "outcome.json", outcome)
+
+    def outcome(self, job_id: str) -> JobOutcome | None:
+        """How the job ended; ``None`` while it has not."""
+        path = job_folder(self.path, job_id) / "outcome.json"
+        return read_value(path, JobOutcome, next_step=_DAMAGED) if path.is_file() else None
+
+    def write_report(self, report: RunReport) -> None:
+        write_text(self.path / "report.json", report.model_dump_json(indent=1, exclude_none=True) + "\n")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every job of the schedule has ended."""
+        return self.has_schedule() and all(self.outcome(job.job_id) for job in self.schedule())
+
+
+def new_run_id(suite_name: str, unix_ns: int) -> str:
+    """A name that sorts by time: ``20261123-201754-123-demo`` (UTC, milliseconds)."""
+    seconds, rest_ns = divmod(unix_ns, 1_000_000_000)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+    return f"{stamp}-{rest_ns // 1_000_000:03d}-{suite_name}"
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """The run folders in ``runs``, the oldest first."""
+    return [RunFolder(plan.parent) for plan in sorted(runs.glob("*/plan.json"))]
+
+
+def latest_incomplete_run(runs: Path) -> RunFolder:
+    """The newest run in ``runs`` that was cut off.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for folder in reversed(list_runs(runs)):
+        if not folder.is_complete:
+            return folder
+    raise UsageError(
+        "there is no unfinished run to resume", where=str(runs), next_step="Start one: harness run SUITE."
+    )
+
+
+def read_report(path: Path) -> RunReport:
+    """A stored report: ``report.json`` of a run folder, or a file that ``harness report --json`` printed.
+
+    Raises:
+        WireError: missing, incomplete or damaged.
+    """
+    file = path / "report.json" if path.is_dir() else path
+    return read_value(
+        file,
+        RunReport,
+        next_step="Name a finished run folder, or a file written by 'harness report RUN --json'.",
+    )
