@@ -1,0 +1,238 @@
+"""From event logs and outputs to the measurement of one variant."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.agreement import accuracy, agreement
+from harness.core.events import Memory, Stage
+from harness.core.joblog import (
+    JobLog,
+    attempts,
+    failure,
+    finished,
+    is_finished,
+    last_stage,
+    memory_by_stage,
+    round_latencies,
+    rounds,
+    stage_durations,
+    steady_samples,
+    warmup_runs,
+)
+from harness.core.measurements import Latency, Measurement, MemoryFigures, NotMeasured, Result
+from harness.core.stats import order_statistic, percentiles
+from harness.core.variants import Variant
+from harness.core.workload import Workload
+
+PeakKind = Literal["peak_footprint_bytes", "peak_resident_bytes"]
+
+
+def measure(
+    variant: Variant,
+    logs: Sequence[JobLog],
+    outputs: NDArray[np.float32] | None,
+    reference: NDArray[np.float32],
+    workload: Workload,
+    *,
+    confidence: float = 0.95,
+) -> Result:
+    """All that ``logs`` and ``outputs`` say of ``variant``, or why it is not measured.
+
+    ``outputs`` and ``reference`` are ``[inputs, classes]`` in the order of the workload; outputs are
+    ``None`` as long as records are missing. Of several logs of one job the longest counts, since logs
+    only grow. ``failed`` beats ``incomplete``: a job that failed is not mended by resuming the others.
+
+    Raises:
+        ModelError: the reference has an output that is not finite.
+        WorkloadError: a truth is no class of the model.
+    """
+    logs = _one_for_each_job(logs)
+    trouble = _trouble(variant, logs, outputs, reference, workload)
+    if trouble is not None or outputs is None:
+        return trouble or _incomplete(variant, None, "outputs_missing", "the outputs are not all there")
+    start = attempts(logs[0])[0]
+    truths = [one.truth for one in workload.inputs]
+    return Measurement(
+        variant=variant,
+        device=start.device,
+        runtime=start.runtime,
+        threads=start.threads,
+        confidence=confidence,
+        latency=latency(logs, confidence),
+        memory=memory(logs),
+        agreement=agreement(
+            reference,
+            outputs,
+            names=[one.name for one in workload.inputs],
+            truths=truths,
+            output_kind=workload.output_kind,
+            confidence=confidence,
+        ),
+        accuracy=accuracy(reference, outputs, truths, confidence),
+        repeat_mismatches=sum(end.repeat_mismatches for log in logs if (end := finished(log))),
+    )
+
+
+def _one_for_each_job(logs: Sequence[JobLog]) -> list[JobLog]:
+    longest: dict[str, JobLog] = {}
+    for log in logs:
+        known = longest.get(log.job_id)
+        if known is None or len(log.events) > len(known.events):
+            longest[log.job_id] = log
+    return [log for group in rounds(list(longest.values())) for log in group]
+
+
+def _trouble(
+    variant: Variant,
+    logs: Sequence[JobLog],
+    outputs: NDArray[np.float32] | None,
+    reference: NDArray[np.float32],
+    workload: Workload,
+) -> NotMeasured | None:
+    for log in logs:
+        failed = failure(log)
+        if failed is not None:
+            return _failed(variant, failed.stage, failed.code, f"job {log.job_id}: {failed.message}")
+    for log in logs:
+        if not is_finished(log):
+            stage = last_stage(log)
+            after = f"after the stage {stage}" if stage else "before its first stage was complete"
+            return _incomplete(variant, stage, "cut_off", f"job {log.job_id} was cut off {after}")
+    for log in logs:
+        counted, end = len(steady_samples(log)[0]), finished(log)
+        if not attempts(log) or end is None or counted != end.steady_samples:
+            said = end.steady_samples if end else 0
+            problem = f"job {log.job_id} says it has {said} steady samples, its log has {counted}"
+            return _failed(variant, Stage.STEADY, "log_inconsistent", problem)
+    seen = np.zeros(len(workload.inputs), dtype=bool)
+    for log in logs:
+        inputs = steady_samples(log)[0]
+        if int(inputs.max()) >= len(seen):
+            problem = f"job {log.job_id} ran input {int(inputs.max())}, the workload has {len(seen)}"
+            return _failed(variant, Stage.STEADY, "log_inconsistent", problem)
+        seen[inputs] = True
+    if not seen.all():
+        problem = f"{int((~seen).sum())} of {len(seen)} inputs have not been run"
+        return _incomplete(variant, None, "inputs_missing", problem)
+    if outputs is not None and outputs.shape != reference.shape:
+        problem = f"its outputs have the shape {list(outputs.shape)}, the reference's {list(reference.shape)}"
+        return _failed(variant, None, "outputs_mismatch", problem)
+    return _unlike_processes(variant, logs)
+
+
+def _unlike_processes(variant: Variant, logs: Sequence[JobLog]) -> NotMeasured | None:
+    """Figures of two devices, runtimes or thread counts are not one distribution."""
+    starts = [start for log in logs for start in attempts(log)]
+    kinds = {
+        f"{start.device.target_class} {start.device.model}, {start.runtime.name} {start.runtime.version}, "
+        f"{start.threads} threads"
+        for start in starts
+    }
+    if len(kinds) == 1:
+        return None
+    problem = f"its jobs ran on different devices, runtimes or threads: {'; '.join(sorted(kinds))}"
+    return _failed(variant, None, "mixed_conditions", problem, "Run each device in a run of its own.")
+
+
+def _failed(
+    variant: Variant,
+    stage: Stage | None,
+    code: str,
+    problem: str,
+    next_step: str = "Read the job's event log, mend the cause and run the variant again.",
+) -> NotMeasured:
+    return NotMeasured(
+        outcome="failed",
+        name=variant.name,
+        stage=stage,
+        code=code,
+        problem=problem,
+        next_step=next_step,
+        variant=variant,
+    )
+
+
+def _incomplete(variant: Variant, stage: Stage | None, code: str, problem: str) -> NotMeasured:
+    return NotMeasured(
+        outcome="incomplete",
+        name=variant.name,
+        stage=stage,
+        code=code,
+        problem=problem,
+        next_step="Resume the run: what was measured so far is kept.",
+        variant=variant,
+    )
+
+
+def latency(logs: Sequence[JobLog], confidence: float = 0.95) -> Latency:
+    """Of complete logs. Load, compile and first run have one entry for each process, in order."""
+    by_round = round_latencies(logs)
+    return Latency(
+        steady=percentiles(np.concatenate(by_round), confidence),
+        load_ns=_durations(logs, Stage.LOAD),
+        compile_ns=_durations(logs, Stage.COMPILE),
+        first_run_ns=_durations(logs, Stage.FIRST_RUN),
+        warmup_runs=sum(warmup_runs(log) for log in logs),
+        round_p50_ns=tuple(order_statistic(np.sort(samples), 0.5) for samples in by_round),
+    )
+
+
+def _durations(logs: Sequence[JobLog], stage: Stage) -> tuple[int, ...]:
+    return tuple(duration for log in logs for duration in stage_durations(log, stage))
+
+
+def memory(logs: Sequence[JobLog]) -> MemoryFigures:
+    """Medians by stage over all processes; the peak of each round and the largest of them.
+
+    The peak is the physical footprint's where any process tells it (Darwin), else resident memory's.
+    """
+    processes = [process for log in logs for process in memory_by_stage(log)]
+    kind: PeakKind | None = next(
+        (
+            candidate
+            for candidate in _PEAK_KINDS
+            if any(_known(process.values(), candidate) for process in processes)
+        ),
+        None,
+    )
+    peaks: list[int] = []
+    if kind is not None:
+        for group in rounds(logs):
+            known = [
+                peak
+                for log in group
+                for process in memory_by_stage(log)
+                for peak in _known(process.values(), kind)
+            ]
+            if known:
+                peaks.append(max(known))
+    return MemoryFigures(
+        by_stage={
+            stage: _median([process[stage] for process in processes if stage in process])
+            for stage in Stage
+            if any(stage in process for process in processes)
+        },
+        peak_bytes=max(peaks) if peaks else None,
+        peak_kind=kind,
+        peak_bytes_by_round=tuple(peaks),
+    )
+
+
+_PEAK_KINDS: tuple[PeakKind, ...] = ("peak_footprint_bytes", "peak_resident_bytes")
+
+
+def _known(memories: Iterable[Memory], kind: str) -> list[int]:
+    figures: list[int | None] = [getattr(one, kind) for one in memories]
+    return [figure for figure in figures if figure is not None]
+
+
+def _median(memories: Sequence[Memory]) -> Memory:
+    """Per kind; of an even number the lower of the two in the middle, a figure that occurred."""
+    figures = {kind: _known(memories, kind) for kind in Memory.model_fields}
+    return Memory(**{kind: statistics.median_low(known) for kind, known in figures.items() if known})
