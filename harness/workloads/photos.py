@@ -62,14 +62,14 @@ def decode_photo(data: bytes, file: str) -> Image:
     if not data:
         raise _unreadable(file, "the file is empty")
     try:
-        image, orientation = _open(data)
+        image = _open(data)
         _check_size(image, file)
         if image.format == "PNG":
-            # load() does not check the data's checksums and gives other pixels; verify() uses the image up.
+            # load() passes over wrong checksums and gives other pixels; verify() uses the image up.
             image.verify()
-            image, orientation = _open(data)
+            image = _open(data)
         image.load()
-        return _upright(_to_rgb(image, file), orientation)
+        return _upright(_to_rgb(image, file), _orientation(image))
     except WorkloadError:
         raise
     except UnidentifiedImageError as error:
@@ -84,15 +84,14 @@ def decode_photo(data: bytes, file: str) -> Image:
         raise _unreadable(file, f"truncated or corrupt: {str(error) or type(error).__name__}") from error
 
 
-def _open(data: bytes) -> tuple[Image, int]:
-    """Header and orientation; no pixel is decoded yet."""
+def _open(data: bytes) -> Image:
+    """Reads the header; no pixel is decoded yet."""
     from PIL import Image as Images
 
     with _WARNINGS_LOCK, warnings.catch_warnings():
-        # Size is checked here, with its own limit and message; broken metadata is not the user's concern.
+        # Broken metadata is not the user's concern, and the size is checked here, with its own message.
         warnings.simplefilter("ignore")
-        image = Images.open(io.BytesIO(data), formats=_FORMATS)
-        return image, _orientation(image)
+        return Images.open(io.BytesIO(data), formats=_FORMATS)
 
 
 def _check_size(image: Image, file: str) -> None:
@@ -104,7 +103,9 @@ def _check_size(image: Image, file: str) -> None:
 
 def _orientation(image: Image) -> int:
     try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        with _WARNINGS_LOCK, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:
         # Broken metadata around intact pixels: every viewer shows such a photo as it is stored.
         return 1
