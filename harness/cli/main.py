@@ -1,0 +1,84 @@
+"""The entry point: finds the verb, runs it, and turns what a user can cause into a message and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from harness import __version__
+from harness.errors import ExitStatus, HarnessError
+
+_VERBS = {
+    "run": "Build, run, measure and judge a suite; or resume a run.",
+    "build": "Build a suite's variants and show their sizes.",
+    "label": "Label images with a model: the top five classes of each.",
+    "report": "Show a stored run.",
+    "gate": "Judge a stored run again, by its own or another policy.",
+    "compare": "Compare two stored runs.",
+    "doctor": "Check what is here, what is missing, and what to do next.",
+    "completion": "Print the shell completion script.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a verb's module only when that verb is used, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Tells, with numbers, whether a model still does its job on the device it ships to.
+
+    Exit status: 0 pass, 1 fail, 2 wrong use or bad input, 3 undecided or incomplete, 4 target or device trouble.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run_cli(arguments))
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """The exit status of ``harness ARGUMENTS``. The only place where errors become messages."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+    except HarnessError as error:
+        _explain(error)
+        return int(error.exit_status)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        return int(ExitStatus.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitStatus.USAGE)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        return int(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (``| head``): there is nobody left to tell.
+        sys.stderr.close()
+        return int(ExitStatus.PASS)
+    return int(result) if isinstance(result, int) else int(ExitStatus.PASS)
+
+
+def _explain(error: HarnessError) -> None:
+    where = f"{error.where}: " if error.where else ""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {where}{error.problem}", err=True)
+    click.echo(f"{click.style('next:', fg='cyan', bold=True)}  {error.next_step}", err=True)

@@ -1,0 +1,26 @@
+"""Where the command line keeps its files: the only place that reads the environment for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """``HARNESS_CACHE``, or the platform's cache folder."""
+    if given := os.environ.get("HARNESS_CACHE"):
+        return Path(given)
+    if platform.system() == "Darwin":
+        return Path.home() / "Library" / "Caches" / "harness"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
+
+
+def runs_folder(given: Path | None) -> Path:
+    """``--runs``, ``HARNESS_RUNS``, or ``reports/`` where the command was called."""
+    return given or Path(os.environ.get("HARNESS_RUNS") or "reports")
+
+
+def runner_override() -> Path | None:
+    """``HARNESS_RUNNER``: another build of the runner executable."""
+    return Path(given) if (given := os.environ.get("HARNESS_RUNNER")) else None

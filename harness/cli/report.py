@@ -1,0 +1,37 @@
+"""``harness report RUN``: show a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "style", type=click.Choice(["terminal", "markdown", "json"]), default="terminal")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--disagreements", is_flag=True, help="List every disagreement, not only the first few.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write to a file instead of the terminal.")
+def command(run: Path, style: str, as_json: bool, disagreements: bool, output: Path | None) -> int:
+    """Show the stored RUN. Needs no device, and works while the run is unfinished."""
+    from harness.pipeline.evaluate import evaluate
+    from harness.store import RunFolder
+    from harness.wire.strict_json import write_text
+
+    report = evaluate(RunFolder.open(run))
+    if as_json or style == "json":
+        text = report.model_dump_json(indent=1, exclude_none=True) + "\n"
+    elif style == "markdown":
+        from harness.render.markdown import markdown_report
+
+        text = markdown_report(report)
+    else:
+        from harness.cli.console import print_or_capture
+
+        return print_or_capture(report, output, every_disagreement=disagreements)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+    return 0

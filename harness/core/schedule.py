@@ -1,0 +1,40 @@
+"""In which order the jobs of a run go: rounds interleave the variants, so that drift hits all alike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from harness.core.runs import ScheduledJob
+
+
+def shards(input_count: int, rounds: int) -> tuple[tuple[int, int], ...]:
+    """For each round the first input and the number of inputs.
+
+    The workload is split over the rounds in near-equal parts, so that every input runs once for each variant; with
+    fewer inputs than rounds every round runs them all.
+    """
+    if input_count < rounds:
+        return ((0, input_count),) * rounds
+    bounds = [input_count * part // rounds for part in range(rounds + 1)]
+    return tuple((low, high - low) for low, high in zip(bounds, bounds[1:], strict=False))
+
+
+def schedule(variants: Sequence[str], input_count: int, rounds: int, seed: int) -> tuple[ScheduledJob, ...]:
+    """One job for each variant and round; within a round the variants stand in a random order given by ``seed``."""
+    generator = random.Random(seed)
+    jobs = []
+    for round_index, (first_input, count) in enumerate(shards(input_count, rounds)):
+        order = list(variants)
+        generator.shuffle(order)
+        jobs.extend(
+            ScheduledJob(
+                job_id=f"r{round_index:02d}-{name}",
+                variant=name,
+                round_index=round_index,
+                first_input=first_input,
+                input_count=count,
+            )
+            for name in order
+        )
+    return tuple(jobs)

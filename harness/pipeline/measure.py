@@ -1,0 +1,108 @@
+"""Run the jobs of a run on a target, one after another, and write down after each how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.core.jobs import Blob, Job, JobInput, RunSettings
+from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
+from harness.core.variants import Variant
+from harness.core.workload import Workload
+from harness.pipeline.progress import Progress
+from harness.store import RunFolder
+from harness.targets.base import Target
+from harness.wire.blobs import BlobStore
+from harness.wire.job_folder import job_folder, write_job
+
+
+def measure(
+    folder: RunFolder, variants: Mapping[str, Variant], cache: BlobStore, target: Target, progress: Progress
+) -> None:
+    """Run every job of the schedule that has no outcome yet.
+
+    A variant whose job failed is not tried again in later rounds: its further jobs are skipped. A job that was cut off
+    goes on from its event log.
+
+    Raises:
+        TargetError: the target cannot be used; the run can be resumed.
+    """
+    jobs = folder.schedule()
+    outcomes = {job.job_id: outcome for job in jobs if (outcome := folder.outcome(job.job_id))}
+    workload = folder.workload()
+    settings = folder.plan().settings
+    broken = {
+        job.variant
+        for job in jobs
+        if (outcome := outcomes.get(job.job_id)) and outcome.status is not JobStatus.FINISHED
+    }
+    writer = _JobWriter(folder, workload, settings, cache)
+    progress.measuring_started(target.description, jobs, tuple(outcomes.values()))
+    for job in jobs:
+        if job.job_id in outcomes:
+            continue
+        progress.job_started(job)
+        if job.variant in broken:
+            outcome = _skipped(job)
+        else:
+            writer.place(job, variants[job.variant])
+            outcome = target.run(folder.path, job.job_id, lambda event, job=job: progress.job_event(job, event))  # type: ignore[misc]
+        if outcome.status is not JobStatus.FINISHED:
+            broken.add(job.variant)
+        folder.write_outcome(outcome)
+        progress.job_ended(job, outcome)
+
+
+def _skipped(job: ScheduledJob) -> JobOutcome:
+    return JobOutcome(
+        job_id=job.job_id,
+        status=JobStatus.SKIPPED,
+        code="skipped",
+        problem="an earlier job of this variant failed",
+    )
+
+
+class _JobWriter:
+    """Writes job folders with their blobs below the run; a shard's bytes are stored once for all variants."""
+
+    def __init__(self, folder: RunFolder, workload: Workload, settings: RunSettings, cache: BlobStore) -> None:
+        self._folder = folder
+        self._workload = workload
+        self._settings = settings
+        self._cache = cache
+        self._shards: dict[tuple[int, int], Blob] = {}
+
+    def place(self, scheduled: ScheduledJob, variant: Variant) -> None:
+        """Write the job folder, unless it is there already."""
+        if (job_folder(self._folder.path, scheduled.job_id) / "job.json").is_file():
+            return
+        self._cache.link_into(variant.model, self._folder.path)
+        write_job(
+            self._folder.path,
+            Job(
+                job_id=scheduled.job_id,
+                variant=variant.name,
+                model=variant.model,
+                inputs=(
+                    JobInput(
+                        tensor=self._workload.tensor,
+                        blob=self._shard(scheduled.first_input, scheduled.input_count),
+                        encoding=self._workload.encoding,
+                    ),
+                ),
+                first_input=scheduled.first_input,
+                input_count=scheduled.input_count,
+                settings=self._settings,
+            ),
+        )
+
+    def _shard(self, first_input: int, input_count: int) -> Blob:
+        key = (first_input, input_count)
+        if key not in self._shards:
+            record_bytes = self._workload.encoding.record_bytes
+            records = np.memmap(self._cache.path(self._workload.records), dtype=np.uint8, mode="r")
+            start = first_input * record_bytes
+            shard = np.ascontiguousarray(records[start : start + input_count * record_bytes])
+            self._shards[key] = self._folder.blobs.put_bytes(memoryview(shard))
+        return self._shards[key]
