@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated
 
@@ -38,6 +39,14 @@ class WorkloadInput(Value):
     truth: Annotated[int, Field(ge=0)] | None = None
 
 
+class TensorRecords(Value):
+    """The records of one more input tensor, named as in the model's signature: as many as inputs."""
+
+    tensor: Annotated[str, Field(min_length=1)]
+    records: Blob
+    encoding: Encoding
+
+
 class Workload(Value):
     """Inputs in order, their bytes as one blob, and what is needed to read the outputs."""
 
@@ -46,6 +55,8 @@ class Workload(Value):
     records: Blob
     encoding: Encoding
     tensor: str = ""
+    further_tensors: tuple[TensorRecords, ...] = ()
+    """For a model with several input tensors: those after the first, ``tensor``."""
     labels: tuple[str, ...] | None = None
     output_kind: OutputKind = OutputKind.PROBABILITIES
     calibration: Blob | None = None
@@ -53,17 +64,32 @@ class Workload(Value):
 
     @model_validator(mode="after")
     def _records_match_inputs(self) -> Workload:
-        expected = self.encoding.record_bytes * len(self.inputs)
-        if self.records.bytes != expected:
-            raise ValueError(
-                f"records have {self.records.bytes} bytes, {len(self.inputs)} inputs need {expected}"
-            )
+        for encoding, records in (
+            (self.encoding, self.records),
+            *((item.encoding, item.records) for item in self.further_tensors),
+        ):
+            expected = encoding.record_bytes * len(self.inputs)
+            if records.bytes != expected:
+                raise ValueError(
+                    f"records have {records.bytes} bytes, {len(self.inputs)} inputs need {expected}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _tensors_have_names(self) -> Workload:
+        names = [self.tensor, *(item.tensor for item in self.further_tensors)]
+        if len(names) > 1 and ("" in names or len(set(names)) != len(names)):
+            raise ValueError("several input tensors need a name each")
         return self
 
     @property
     def digest(self) -> str:
         """Names the bytes that reach the model, not the labels: two runs with it are comparable."""
-        return self.records.sha256
+        if not self.further_tensors:
+            return self.records.sha256
+        parts = [(self.tensor, self.records), *((item.tensor, item.records) for item in self.further_tensors)]
+        text = "\n".join(f"{blob.sha256} {tensor}" for tensor, blob in parts)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def label(self, index: int) -> str:
         """The text of class ``index``; its number where there is no text."""
