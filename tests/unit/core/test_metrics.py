@@ -152,9 +152,8 @@ def test_memory_is_absent_where_no_process_told_it() -> None:
 
 def test_the_footprint_is_the_peak_where_it_is_known() -> None:
     memory = stage(Stage.FIRST_RUN, 1, peak_footprint_bytes=5, peak_resident_bytes=50)
-    result = measured(
-        [job_log([started(), memory, samples([0, 1, 2, 3], [1, 2, 3, 4]), ended(4)], input_count=4)]
-    )
+    events: list[Event] = [started(), memory, samples([0, 1, 2, 3], [1, 2, 3, 4]), ended(4)]
+    result = measured([job_log(events, input_count=4)])
     assert isinstance(result, Measurement)
     assert (result.memory.peak_kind, result.memory.peak_bytes) == ("peak_footprint_bytes", 5)
 
