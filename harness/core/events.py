@@ -169,6 +169,10 @@ class Samples(Value):
     phase: Literal[Stage.WARMUP, Stage.STEADY]
     inputs: tuple[Count, ...]
     latency_ns: tuple[Annotated[int, Field(ge=1)], ...]
+    repeat_mismatches: Annotated[
+        Count | None,
+        Field(description="steady phase: samples whose output differed from the input's first one"),
+    ] = None
     conditions: Conditions | None = None
 
     @model_validator(mode="after")
