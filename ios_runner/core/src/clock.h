@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace harness {
+
+// Nanoseconds on a clock that never steps and stands still while the machine sleeps.
+uint64_t monotonic_ns();
+
+// Nanoseconds since 1970 by the wall clock.
+uint64_t unix_ns();
+
+}  // namespace harness

@@ -1,0 +1,91 @@
+#include "input_encoding.h"
+
+#include <cmath>
+#include <limits>
+
+#include "model_description.h"
+
+namespace harness {
+namespace {
+
+bool is_quantizable(const TensorInfo& tensor) {
+  const bool integer =
+      tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8 || tensor.dtype == DType::kInt16;
+  return integer && tensor.quantization.has_value();
+}
+
+// `real_of(i)` is the real value of element i.
+template <typename Integer, typename RealOf>
+void quantize_all(const TensorInfo& tensor, uint64_t count, RealOf real_of, void* elements) {
+  auto* out = static_cast<Integer*>(elements);
+  for (uint64_t i = 0; i < count; ++i) {
+    out[i] = static_cast<Integer>(quantize(real_of(i), *tensor.quantization, std::numeric_limits<Integer>::min(),
+                                           std::numeric_limits<Integer>::max()));
+  }
+}
+
+template <typename RealOf>
+void store_all(const TensorInfo& tensor, uint64_t count, RealOf real_of, void* elements) {
+  switch (tensor.dtype) {
+    case DType::kInt8: quantize_all<int8_t>(tensor, count, real_of, elements); return;
+    case DType::kUInt8: quantize_all<uint8_t>(tensor, count, real_of, elements); return;
+    case DType::kInt16: quantize_all<int16_t>(tensor, count, real_of, elements); return;
+    default: break;
+  }
+  auto* out = static_cast<float*>(elements);
+  for (uint64_t i = 0; i < count; ++i) out[i] = real_of(i);
+}
+
+}  // namespace
+
+int32_t quantize(float real, const Quantization& quantization, int32_t least, int32_t most) {
+  const double value =
+      static_cast<double>(std::round(real / quantization.scale)) + static_cast<double>(quantization.zero_point);
+  if (!(value > least)) return least;
+  if (value > most) return most;
+  return static_cast<int32_t>(value);
+}
+
+bool is_plain_copy(const Encoding& encoding, const TensorInfo& tensor) {
+  return encoding.kind == Encoding::Kind::kTensor && encoding.dtype == tensor.dtype;
+}
+
+std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor) {
+  const std::string input = "input '" + tensor.name + "' (" + dtype_name(tensor.dtype) + " " +
+                            shape_text(tensor.shape) + ")";
+  if (encoding.kind == Encoding::Kind::kPixels) {
+    if (element_count(encoding.shape) != element_count(tensor.shape)) {
+      return input + " does not have as many elements as pixels of shape " + shape_text(encoding.shape);
+    }
+    if (tensor.dtype != DType::kFloat32 && !is_quantizable(tensor)) {
+      return input + " cannot take pixels: it is neither float32 nor int8, uint8 or int16 with a scale";
+    }
+    return "";
+  }
+  if (encoding.shape != tensor.shape) return input + " does not take records of shape " + shape_text(encoding.shape);
+  const bool quantized_here = encoding.dtype == DType::kFloat32 && is_quantizable(tensor);
+  if (encoding.dtype != tensor.dtype && !quantized_here) {
+    return input + " does not take records of " + dtype_name(encoding.dtype);
+  }
+  return "";
+}
+
+void convert_record(const Encoding& encoding, const TensorInfo& tensor, const void* record, void* elements) {
+  const uint64_t count = element_count(encoding.shape).value_or(0);
+  if (encoding.kind == Encoding::Kind::kTensor) {
+    const auto* reals = static_cast<const float*>(record);
+    store_all(tensor, count, [reals](uint64_t i) { return reals[i]; }, elements);
+    return;
+  }
+  const auto* pixels = static_cast<const uint8_t*>(record);
+  const size_t channels = encoding.mean.size();
+  const float* mean = encoding.mean.data();
+  const float* scale = encoding.scale.data();
+  const auto real_of = [=](uint64_t i) {
+    const size_t channel = static_cast<size_t>(i % channels);
+    return (static_cast<float>(pixels[i]) - mean[channel]) / scale[channel];
+  };
+  store_all(tensor, count, real_of, elements);
+}
+
+}  // namespace harness

@@ -1,0 +1,66 @@
+// job.json as a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dtype.h"
+
+namespace harness {
+
+constexpr int64_t kWireVersion = 1;
+
+struct Blob {
+  std::string sha256;
+  uint64_t bytes = 0;
+};
+
+struct Encoding {
+  enum class Kind { kPixels, kTensor };
+
+  Kind kind = Kind::kTensor;
+  DType dtype = DType::kUInt8;  // of the record; pixels are uint8
+  std::vector<int32_t> shape;   // pixels: height, width, channels; tensor: batch axis included
+  std::vector<float> mean;      // pixels: one for each channel
+  std::vector<float> scale;
+
+  uint64_t record_bytes() const;
+};
+
+struct JobInput {
+  std::string tensor;  // empty: by position
+  Blob blob;
+  Encoding encoding;
+};
+
+struct StopRule {
+  uint64_t min_runs = 0;
+  uint64_t min_duration_ns = 0;
+  uint64_t max_duration_ns = 0;  // 0: none
+};
+
+enum class Loading { kMapped, kHeap };
+
+struct Job {
+  std::string job_id;
+  std::string variant;
+  Blob model;
+  std::vector<JobInput> inputs;
+  uint64_t first_input = 0;
+  uint64_t input_count = 0;
+  int threads = 1;
+  Loading loading = Loading::kMapped;
+  StopRule warmup;
+  StopRule steady;
+};
+
+// Throws FormatError.
+Job parse_job(std::string_view json);
+
+// Reads and parses <folder>/job.json; `folder_name` must be the job's id.
+// Throws JobError(job_invalid).
+Job read_job(const std::string& folder, const std::string& folder_name);
+
+}  // namespace harness
