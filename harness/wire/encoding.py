@@ -1,7 +1,8 @@
-"""How a record becomes the elements of an input tensor, and an output tensor becomes real numbers.
+"""How a record becomes the elements of an input tensor.
 
 The rules are "Encodings" in docs/wire-format.md. The C++ core follows the same text in its own code;
-these functions are its twin, for the desktop reference and for the tests that compare the two.
+these functions are its twin, for the desktop reference and for the tests that compare the two. The
+other direction is ``harness.core.agreement.dequantize``.
 """
 
 from __future__ import annotations
@@ -92,15 +93,6 @@ def quantize(values: NDArray[np.float32], scale: float, zero_point: int, dtype: 
     # float64 holds every float32 and the sum exactly wherever the sum is not clamped anyway.
     shifted = rounded.astype(np.float64) + zero_point
     return np.clip(shifted, bounds.min, bounds.max).astype(numpy_dtype(dtype))
-
-
-def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
-    """``scale * (value - zero_point)``: exact integer difference, float32 product.
-
-    Source: the LiteRT 8-bit quantization specification.
-    """
-    difference = values.astype(np.int64) - zero_point
-    return difference.astype(np.float32) * np.float32(scale)
 
 
 def to_elements(

@@ -14,14 +14,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from harness.core.jobs import Blob, PositiveCount
+from harness.core.runs import SkippedInput
 from harness.core.value import Value
 from harness.core.workload import OutputKind, Task, Workload, WorkloadInput
 from harness.errors import WorkloadError
 from harness.wire.blobs import BlobStore
 from harness.wire.encoding import normalize_pixels
 from harness.workloads.decoding import Decoder, Progress
-from harness.workloads.inputs import Original, SkippedInput, find_files, hash_files
-from harness.workloads.labels import BackgroundClass, read_labels, read_truth
+from harness.workloads.inputs import Original, find_files, hash_files
+from harness.workloads.labels import read_labels, read_truth
 from harness.workloads.loaded import LoadedWorkload, read_loaded, write_value
 from harness.workloads.npy import npy_header
 from harness.workloads.preprocess import Preprocessing
@@ -54,10 +55,11 @@ class ImageWorkloadSpec(Value):
     preprocessing: Preprocessing
     labels: str | None = None
     truth: str | None = None
-    background_class: BackgroundClass = BackgroundClass.NONE
+    background_class: bool = False
+    """The model has one class more than the labels, in front."""
     views: PositiveCount = 1
     """1: the photo by its preprocessing. More: also random crops and mirror images, without truth."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: int = 0
     output_kind: OutputKind = OutputKind.PROBABILITIES
     tensor: str = ""
     calibration: CalibrationSpec | None = None

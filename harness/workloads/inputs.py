@@ -9,18 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from harness.core.value import Value
+from harness.core.runs import SkippedInput
 from harness.errors import WorkloadError
 from harness.workloads.photos import IMAGE_SUFFIXES, MAX_FILE_BYTES
 
 _MAGIC: Final = frozenset("*?[")
-
-
-class SkippedInput(Value):
-    """A photo that is not part of the workload, and why."""
-
-    file: str
-    reason: str
 
 
 class Original(NamedTuple):

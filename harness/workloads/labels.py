@@ -6,7 +6,6 @@ import csv
 import difflib
 import io
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -16,26 +15,12 @@ from harness.errors import WorkloadError
 BACKGROUND_LABEL: Final = "background"
 
 
-class BackgroundClass(StrEnum):
-    """Which side has an extra class 0, "none of these", so that labels and outputs are off by one."""
-
-    NONE = "none"
-    MODEL = "model"
-    """The model has it, the labels file has not: 1000 lines for 1001 outputs."""
-    LABELS = "labels"
-    """The labels file has it as its first line, the model has not: 1001 lines for 1000 outputs."""
-
-    @property
-    def shift(self) -> int:
-        """What is added to a line number of the labels file (from 0) to get the model's class."""
-        return {"none": 0, "model": 1, "labels": -1}[self.value]
-
-
-def read_labels(path: Path, background_class: BackgroundClass = BackgroundClass.NONE) -> tuple[str, ...]:
+def read_labels(path: Path, background_class: bool = False) -> tuple[str, ...]:
     """The text of each of the model's classes.
 
     Args:
         path: UTF-8, one label a line, blank only at the end.
+        background_class: the model has one more class in front, "none of these", which gets a label here.
 
     Raises:
         WorkloadError: missing, not UTF-8, empty, or with a blank line between labels.
@@ -57,24 +42,14 @@ def read_labels(path: Path, background_class: BackgroundClass = BackgroundClass.
                 where=f"{path}:{number}",
                 next_step="Every line is one class: give it a text or remove it.",
             )
-    if background_class is BackgroundClass.MODEL:
-        return (BACKGROUND_LABEL, *lines)
-    if background_class is BackgroundClass.LABELS:
-        if len(lines) == 1:
-            raise WorkloadError(
-                "the labels file has only the background class",
-                where=str(path),
-                next_step="Add the model's classes, one a line.",
-            )
-        return tuple(lines[1:])
-    return tuple(lines)
+    return (BACKGROUND_LABEL, *lines) if background_class else tuple(lines)
 
 
 def read_truth(
     path: Path,
     files: Mapping[str, Path],
     labels: Sequence[str] | None,
-    background_class: BackgroundClass = BackgroundClass.NONE,
+    background_class: bool = False,
 ) -> dict[str, int]:
     """The true class of each named input, as the model counts classes.
 
@@ -145,12 +120,12 @@ def check_labels(workload: Workload, classes: int) -> None:
         next_step = "Use the labels file that belongs to the model: one line for each output."
         if count == classes - 1:
             next_step = (
-                'If the model\'s class 0 is a background class, set background_class = "model"; ' + next_step
+                "If class 0 of the model is a background class, set background_class = true. " + next_step
             )
         elif count == classes + 1:
             next_step = (
-                "If the labels begin with a background class that the model lacks, set "
-                'background_class = "labels"; ' + next_step
+                "If the first label is a background class that the model lacks, remove it from the labels "
+                "file, or background_class = true from the suite. " + next_step
             )
         raise WorkloadError(f"{count} labels for {classes} outputs", where="labels", next_step=next_step)
     for item in workload.inputs:
@@ -165,9 +140,9 @@ def check_labels(workload: Workload, classes: int) -> None:
 class _LabelIndex:
     """From what a truth file says to the model's class."""
 
-    def __init__(self, labels: Sequence[str] | None, background_class: BackgroundClass) -> None:
+    def __init__(self, labels: Sequence[str] | None, background_class: bool) -> None:
         self._labels = labels
-        self._shift = background_class.shift
+        self._shift = int(background_class)
         self._classes_of: dict[str, list[int]] = {}
         for index, label in enumerate(labels or ()):
             self._classes_of.setdefault(label, []).append(index)

@@ -10,10 +10,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from harness.core.jobs import Blob
+from harness.core.runs import SkippedInput
 from harness.core.value import Value
 from harness.core.workload import Workload
 from harness.wire.blobs import BlobStore
-from harness.workloads.inputs import SkippedInput
 
 AnyValue = TypeVar("AnyValue", bound=Value)
 

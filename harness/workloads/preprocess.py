@@ -58,8 +58,8 @@ class Preprocessing(Value):
 
     size: Annotated[tuple[Side, Side], Field(description="height, width")]
     resize: ResizeMode = ResizeMode.CROP
-    crop_fraction: Annotated[float, Field(gt=0, le=1, description="used by crop only")] = 0.875
-    interpolation: Interpolation = Interpolation.BICUBIC
+    crop_fraction: Annotated[float, Field(gt=0, le=1, description="used by crop only")] = 1.0
+    interpolation: Interpolation = Interpolation.BILINEAR
     channels: Channels = Channels.RGB
     mean: Annotated[tuple[float, ...], Field(description="one number, or one for each channel")]
     scale: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(description="as mean")]

@@ -16,7 +16,7 @@ from harness.core.workload import OutputKind, Task, TensorRecords, Workload, Wor
 from harness.errors import WorkloadError
 from harness.wire.blobs import CHUNK_BYTES, BlobStore
 from harness.wire.encoding import numpy_dtype
-from harness.workloads.labels import BackgroundClass, read_labels
+from harness.workloads.labels import read_labels
 from harness.workloads.loaded import LoadedWorkload
 from harness.workloads.npy import npy_header, read_arrays
 
@@ -31,7 +31,8 @@ class TensorWorkloadSpec(Value):
     truth: str | None = None
     """A .npy of whole numbers ``[inputs]``: the true classes as the model counts them."""
     labels: str | None = None
-    background_class: BackgroundClass = BackgroundClass.NONE
+    background_class: bool = False
+    """The model has one class more than the labels, in front."""
     output_kind: OutputKind = OutputKind.PROBABILITIES
     tensor: str = ""
     """Name of the input tensor where the file has one array; empty: the model's first."""

@@ -7,7 +7,7 @@ import pytest
 from harness.core.jobs import Blob, DType, TensorEncoding
 from harness.core.workload import Task, Workload, WorkloadInput
 from harness.errors import WorkloadError
-from harness.workloads.labels import BackgroundClass, check_labels, read_labels, read_truth
+from harness.workloads.labels import check_labels, read_labels, read_truth
 
 LABELS = ("tench", "crane", "tabby, tabby cat", "crane", "7")
 
@@ -37,8 +37,7 @@ def test_a_label_may_hold_unusual_separators(tmp_path: Path) -> None:
 
 def test_the_background_class_shifts_labels(tmp_path: Path) -> None:
     path = write(tmp_path / "labels.txt", "none\ncat\ndog\n")
-    assert read_labels(path, BackgroundClass.MODEL) == ("background", "none", "cat", "dog")
-    assert read_labels(path, BackgroundClass.LABELS) == ("cat", "dog")
+    assert read_labels(path, background_class=True) == ("background", "none", "cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -64,11 +63,6 @@ def test_missing_labels_and_a_folder_of_that_name(tmp_path: Path) -> None:
             read_labels(path)
 
 
-def test_labels_with_nothing_but_the_background(tmp_path: Path) -> None:
-    with pytest.raises(WorkloadError, match="only the background"):
-        read_labels(write(tmp_path / "labels.txt", "background\n"), BackgroundClass.LABELS)
-
-
 def test_truth_by_text_by_line_and_by_every_spelling_of_a_file(tmp_path: Path) -> None:
     inputs = files(tmp_path, "one/a.jpg", "two/a.jpg", "b.jpg", "c.jpg")
     path = write(
@@ -87,14 +81,13 @@ def test_a_text_goes_before_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("background_class", "labels", "expected"),
     [
-        (BackgroundClass.MODEL, ("background", "cat", "dog"), 2),
-        (BackgroundClass.LABELS, ("dog",), 0),
-        (BackgroundClass.NONE, ("cat", "dog"), 1),
-        (BackgroundClass.MODEL, None, 2),
+        (True, ("background", "cat", "dog"), 2),
+        (False, ("cat", "dog"), 1),
+        (True, None, 2),
     ],
 )
 def test_numbers_shift_with_the_background_class(
-    tmp_path: Path, background_class: BackgroundClass, labels: tuple[str, ...] | None, expected: int
+    tmp_path: Path, background_class: bool, labels: tuple[str, ...] | None, expected: int
 ) -> None:
     path = write(tmp_path / "truth.csv", "file,label\na.jpg,1\n")
     assert read_truth(path, files(tmp_path, "a.jpg"), labels, background_class) == {"a.jpg": expected}
@@ -132,10 +125,11 @@ def test_bad_truth(tmp_path: Path, data: str, problem: str, line: str, advice: s
     assert advice in caught.value.next_step
 
 
-def test_the_background_line_is_no_true_class(tmp_path: Path) -> None:
-    path = write(tmp_path / "truth.csv", "file,label\na.jpg,0\n")
-    with pytest.raises(WorkloadError, match="no label reads '0'"):
-        read_truth(path, files(tmp_path, "a.jpg"), ("cat", "dog"), BackgroundClass.LABELS)
+def test_the_last_line_is_the_last_class_after_a_shift(tmp_path: Path) -> None:
+    labels = ("background", "cat", "dog")
+    path = write(tmp_path / "truth.csv", "file,label\na.jpg,2\n")
+    with pytest.raises(WorkloadError, match="no label reads '2'"):
+        read_truth(path, files(tmp_path, "a.jpg"), labels, background_class=True)
 
 
 def test_words_without_labels(tmp_path: Path) -> None:
@@ -163,8 +157,8 @@ def test_labels_and_truth_that_fit_the_model() -> None:
 @pytest.mark.parametrize(
     ("labels", "classes", "advice"),
     [
-        (1000, 1001, 'set background_class = "model"'),
-        (1001, 1000, 'set background_class = "labels"'),
+        (1000, 1001, "set background_class = true"),
+        (1001, 1000, "remove it from the labels file"),
         (10, 1000, "Use the labels file that belongs to the model"),
     ],
 )
