@@ -23,6 +23,7 @@ from harness.core.joblog import (
     JobLog,
     failure,
     is_finished,
+    last_stage,
     memory_by_stage,
     round_latencies,
     stage_durations,
@@ -96,6 +97,12 @@ def test_a_log_is_finished_failed_or_neither() -> None:
     assert failure(job_log([])) is None
 
 
+def test_the_last_stage_is_that_of_the_last_attempt() -> None:
+    assert last_stage(job_log(attempt(1, []))) is Stage.FIRST_RUN
+    assert last_stage(job_log([*attempt(1, []), started(2)])) is None
+    assert last_stage(job_log([])) is None
+
+
 def test_conditions_stand_by_steady_block() -> None:
     busy = Conditions(load_average_1m=9.0)
     log = job_log(
@@ -141,7 +148,7 @@ def test_an_earlier_copy_of_a_log_does_not_count_again() -> None:
 
 
 def test_memory_is_absent_where_no_process_told_it() -> None:
-    events = [started(), samples([0, 1, 2, 3], [1, 2, 3, 4]), ended(4)]
+    events: list[Event] = [started(), samples([0, 1, 2, 3], [1, 2, 3, 4]), ended(4)]
     result = measured([job_log(events, input_count=4)])
     assert isinstance(result, Measurement)
     assert result.memory.peak_bytes is None and result.memory.peak_kind is None

@@ -203,6 +203,9 @@ def test_a_baseline_of_the_same_device_decides() -> None:
     limit = rule(Metric.P50_LATENCY, 1.1, relative_to=BASELINE)
     assert judged(limit, now, baseline=[before]).answer is FAIL
     assert judged(limit, before, baseline=[now]).answer is PASS
+    samples = {"int8": [np.arange(1500, 1550), np.arange(1550, 1600)]}
+    [found] = judge(Policy(rules=(limit,)), [now], [before], round_latencies=samples).results
+    assert found.value == pytest.approx(1549 / 1049)
     other_device = measurement(file_bytes=500, at=device("iphone"))
     size = rule(Metric.FILE_SIZE, 1.0, relative_to=BASELINE)
     assert judged(size, measurement(file_bytes=500), baseline=[other_device]).answer is PASS
