@@ -77,11 +77,11 @@ $(BIN)/python:
 # The locked pip comes first: the one that Python 3.11 and 3.12 bundle takes twice as long for the rest.
 $(VENV)/.requirements: requirements.lock | $(BIN)/python
 	sed -n '/^pip==/,/^ *#/p' requirements.lock > $(VENV)/pip.lock
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/pip.lock
+	$(BIN)/python -m pip install -qq --no-deps --require-hashes -r $(VENV)/pip.lock
 	@echo "Installing from requirements.lock, hashes checked: about 600 MB, half a minute where downloads are quick"
-	$(BIN)/python -m pip install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -qq --no-deps --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.requirements pyproject.toml harness/__init__.py $(CORE_SOURCES)
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
