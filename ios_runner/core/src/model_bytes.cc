@@ -16,7 +16,6 @@ constexpr size_t kAlignment = 64;
 
 ModelBytes::ModelBytes(const File& file, Loading loading)
     : size_(static_cast<size_t>(file.size_bytes())), loading_(loading) {
-  if (size_ == 0) throw std::system_error(EINVAL, std::generic_category(), file.path() + " is empty");
   if (loading == Loading::kMapped) {
     data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
     if (data_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map " + file.path());

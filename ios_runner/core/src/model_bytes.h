@@ -10,7 +10,7 @@ namespace harness {
 
 class ModelBytes {
  public:
-  // Throws std::system_error or std::bad_alloc.
+  // Of a file that is not empty. Throws std::system_error or std::bad_alloc.
   ModelBytes(const File& file, Loading loading);
   ~ModelBytes();
   ModelBytes(const ModelBytes&) = delete;

@@ -53,6 +53,7 @@ ModelSession::~ModelSession() {
 }
 
 void ModelSession::load(const File& model, Loading loading) {
+  if (model.size_bytes() == 0) throw JobError(FailureCode::kModelInvalid, "the model's file is empty");
   bytes_ = std::make_unique<ModelBytes>(model, loading);
   check(functions_.CreateModelFromBuffer(environment_, bytes_->data(), bytes_->size(), &model_),
         FailureCode::kModelInvalid, "the model cannot be loaded");
