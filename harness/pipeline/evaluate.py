@@ -67,7 +67,7 @@ def evaluate(folder: RunFolder, policy: PolicySection | None = None, policy_base
             results.append(
                 _result(folder, built, of_variant, outcomes, reference_outputs, workload, section.confidence)
             )
-    verdict = judge(section.policy, results, baseline)
+    verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs))
     started = next((event for log in logs for event in attempts(log)), None)
     return RunReport(
         plan=plan,
@@ -108,10 +108,14 @@ def read_logs(folder: RunFolder) -> list[JobLog]:
 
 def steady_latencies(folder: RunFolder) -> dict[str, list[NDArray[np.int64]]]:
     """For each variant the steady latencies in nanoseconds, one array for each round."""
-    by_variant: dict[str, list[JobLog]] = {}
-    for log in read_logs(folder):
-        by_variant.setdefault(log.variant, []).append(log)
-    return {name: round_latencies(logs) for name, logs in by_variant.items()}
+    return _by_variant(read_logs(folder))
+
+
+def _by_variant(logs: Sequence[JobLog]) -> dict[str, list[NDArray[np.int64]]]:
+    grouped: dict[str, list[JobLog]] = {}
+    for log in logs:
+        grouped.setdefault(log.variant, []).append(log)
+    return {name: round_latencies(of_variant) for name, of_variant in grouped.items()}
 
 
 def _reference_outputs(folder: RunFolder, reference: Reference, input_count: int) -> NDArray[np.float32]:

@@ -126,10 +126,18 @@ def test_a_class_rounded_to_zero_costs_the_floor_not_infinity() -> None:
     assert found.mean_kl_divergence_nats == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5 / 1e-7))
 
 
-@pytest.mark.parametrize("row", [[0.5, 0.4], [1.2, -0.2]])
+@pytest.mark.parametrize("row", [[0.3, 0.1], [0.9, 0.8], [1.2, -0.2]])
 def test_what_is_no_distribution_has_no_divergence(row: list[float]) -> None:
     assert compare(table([0.5, 0.5]), table(row)).mean_kl_divergence_nats is None
     assert compare(table(row), table([0.5, 0.5])).mean_kl_divergence_nats is None
+
+
+def test_a_quantized_distribution_is_normalized_a_reference_is_held_to_its_sum() -> None:
+    found = compare(table([0.5, 0.5]), table([0.5, 0.25]))
+    assert found.mean_kl_divergence_nats == pytest.approx(
+        0.5 * math.log(0.5 / (2 / 3)) + 0.5 * math.log(0.5 / (1 / 3))
+    )
+    assert compare(table([0.5, 0.25]), table([0.5, 0.5])).mean_kl_divergence_nats is None
 
 
 def test_logits_are_softmaxed_for_scores_not_for_differences() -> None:

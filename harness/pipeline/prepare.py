@@ -1,0 +1,244 @@
+"""What a run needs before it can measure: the plan, the inputs, the variants, the reference, the schedule."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from harness import __version__
+from harness.core.measurements import not_built
+from harness.core.runs import Host, Plan, SourceRecord
+from harness.core.schedule import schedule
+from harness.core.variants import FailedBuild, Recipe, Variant
+from harness.core.workload import Reference, Task, Workload
+from harness.errors import BuildError, RunError
+from harness.models.source import SourceModel, open_source
+from harness.pipeline.progress import Progress
+from harness.store import RunFolder, new_run_id
+from harness.suite import Suite, WorkloadSection
+from harness.variants.builder import VariantSpec, build_variants
+from harness.variants.cache import VariantCache
+from harness.variants.calibration import CalibrationData
+from harness.wire.blobs import BlobStore
+from harness.workloads.images import CalibrationSpec, ImageWorkloadSpec, load_images
+from harness.workloads.labels import check_labels
+from harness.workloads.loaded import LoadedWorkload
+from harness.workloads.preprocess import Channels, Interpolation, Preprocessing, ResizeMode
+from harness.workloads.reference import compute_reference
+from harness.workloads.tensors import TensorWorkloadSpec, load_tensors
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
+
+
+def plan_run(suite: Suite, suite_path: Path, suite_toml: str, source: SourceModel, target: str) -> Plan:
+    """The plan of a new run of ``suite`` on ``target``."""
+    now_ns = time.time_ns()
+    return Plan(
+        run_id=new_run_id(suite.name, now_ns),
+        created_unix_ns=now_ns,
+        harness_version=__version__,
+        suite_name=suite.name,
+        suite_path=str(suite_path.resolve()),
+        suite_toml=suite_toml,
+        host=describe_host(),
+        source=SourceRecord(
+            path=str(source.path), format=source.format.value, sha256=source.sha256, bytes=source.bytes
+        ),
+        target=target,
+        rounds=suite.run.rounds,
+        seed=suite.run.seed,
+        settings=suite.run.settings,
+    )
+
+
+def describe_host() -> Host:
+    """This machine and the packages that matter to a result."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return Host(
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu=platform.processor() or platform.machine(),
+        logical_cores=os.cpu_count() or 1,
+        python=platform.python_version(),
+        packages=versions,
+    )
+
+
+def open_suite_source(suite: Suite, base: Path) -> SourceModel:
+    """The suite's source model; paths start from ``base``, the suite's folder.
+
+    Raises:
+        ModelError: the file cannot be used.
+    """
+    return open_source(base / suite.model.path)
+
+
+def load_workload(section: WorkloadSection, base: Path, store: BlobStore, progress: Progress) -> LoadedWorkload:
+    """The suite's inputs, decoded into ``store`` or found there.
+
+    Raises:
+        WorkloadError: inputs, labels, truth or calibration that cannot be used.
+    """
+    labels = str(base / section.labels) if section.labels is not None else None
+    truth = str(base / section.truth) if section.truth is not None else None
+    calibration = section.calibration
+    if section.task is Task.TENSORS:
+        return load_tensors(
+            TensorWorkloadSpec(
+                inputs=str(base / section.inputs),
+                truth=truth,
+                labels=labels,
+                background_class=section.background_class,
+                output_kind=section.output,
+                tensor=section.tensor,
+                calibration=str(base / calibration.inputs) if calibration and calibration.inputs else None,
+            ),
+            store,
+        )
+    preprocess = section.preprocess
+    assert preprocess is not None
+    return load_images(
+        ImageWorkloadSpec(
+            inputs=(str(base / section.inputs),),
+            preprocessing=Preprocessing(
+                size=preprocess.size,
+                resize=ResizeMode(preprocess.resize),
+                crop_fraction=preprocess.crop_fraction,
+                interpolation=Interpolation(preprocess.interpolation),
+                channels=Channels(preprocess.channels),
+                mean=preprocess.per_channel(preprocess.mean),
+                scale=preprocess.per_channel(preprocess.scale),
+            ),
+            labels=labels,
+            truth=truth,
+            background_class=section.background_class,
+            views=section.views,
+            seed=section.seed,
+            output_kind=section.output,
+            tensor=section.tensor,
+            calibration=CalibrationSpec(
+                inputs=(str(base / calibration.inputs),) if calibration.inputs else (),
+                hold_out=calibration.hold_out,
+                views=calibration.views,
+            )
+            if calibration
+            else None,
+        ),
+        store,
+        progress.workload_progress,
+    )
+
+
+def build(
+    source: SourceModel,
+    recipes: Sequence[Recipe],
+    workload: Workload | None,
+    cache: Path,
+    progress: Progress,
+) -> list[Variant | FailedBuild]:
+    """Build ``recipes`` of ``source``; what the cache holds is not built again."""
+    store = BlobStore(cache)
+    calibration = None
+    if any(recipe.needs_calibration for recipe in recipes) and workload and workload.calibration:
+        samples = np.load(store.path(workload.calibration), mmap_mode="r", allow_pickle=False)
+        calibration = CalibrationData.of(samples)
+    return build_variants(
+        source,
+        [VariantSpec(recipe.value, recipe) for recipe in recipes],
+        calibration,
+        VariantCache(cache),
+        on_progress=progress.variant_state,
+    )
+
+
+def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) -> dict[str, Variant]:
+    """Bring the run to where it can measure, and return its built variants by name.
+
+    What an earlier attempt wrote down is kept. The variants and the reference are made side by side.
+
+    Raises:
+        ModelError, WorkloadError: the model or the inputs cannot be used, or do not fit together.
+        RunError: the source model changed since the run was planned.
+        BuildError: not one variant could be built.
+    """
+    base = Path(folder.plan().suite_path).parent
+    store = BlobStore(cache)
+    source = open_suite_source(suite, base)
+    if source.sha256 != folder.plan().source.sha256:
+        raise RunError(
+            "the source model changed since this run was planned",
+            where=str(source.path),
+            next_step="Start a new run: harness run SUITE.",
+        )
+    loaded = load_workload(suite.workload, base, store, progress)
+    if folder.has_workload() and folder.workload().digest != loaded.workload.digest:
+        raise RunError(
+            "the inputs changed since this run was planned",
+            where=str(base / suite.workload.inputs),
+            next_step="Start a new run: harness run SUITE.",
+        )
+    if not folder.has_workload():
+        folder.write_workload(loaded.workload, loaded.skipped)
+    progress.workload_ready(loaded.workload, loaded.skipped)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending = pool.submit(_reference, folder, source, loaded.workload, store, cache, progress)
+        missing = [recipe for recipe in suite.variants.recipes if not _is_built(folder, recipe, store)]
+        for result in build(source, missing, loaded.workload, cache, progress) if missing else []:
+            folder.write_variant(result)
+        reference = pending.result()
+    check_labels(loaded.workload, reference.classes)
+    variants = {}
+    failed = []
+    for recipe in suite.variants.recipes:
+        result = folder.variant(recipe.value)
+        if isinstance(result, Variant):
+            variants[result.name] = result
+        elif result is not None:
+            failed.append(not_built(result))
+    if not variants:
+        raise BuildError(
+            f"no variant could be built; {failed[0].name}: {failed[0].problem}",
+            where=str(source.path),
+            next_step=failed[0].next_step,
+        )
+    if not folder.has_schedule():
+        plan = folder.plan()
+        folder.write_schedule(schedule(list(variants), len(loaded.workload.inputs), plan.rounds, plan.seed))
+    return variants
+
+
+def _is_built(folder: RunFolder, recipe: Recipe, store: BlobStore) -> bool:
+    result = folder.variant(recipe.value)
+    return isinstance(result, FailedBuild) or (isinstance(result, Variant) and store.has(result.model))
+
+
+def _reference(
+    folder: RunFolder, source: SourceModel, workload: Workload, store: BlobStore, cache: Path, progress: Progress
+) -> Reference:
+    if folder.has_reference():
+        return folder.reference()
+    progress.reference_state("computing")
+    reference = compute_reference(
+        source.path,
+        source.format.value,
+        workload,
+        store,
+        cache,
+        lambda done, total: progress.reference_state("computing", done, total),
+    )
+    store.link_into(reference.outputs, folder.path)
+    folder.write_reference(reference)
+    progress.reference_state("done")
+    return reference
