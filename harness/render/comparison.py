@@ -117,7 +117,8 @@ def change_cells(change: Change) -> tuple[str, str, str, str]:
     if change.ratio is None:
         return before, after, figures.ABSENT, ""
     if change.interval is None:
-        return before, after, figures.relative_change(change.ratio, 1.0), ""
+        moved = "same" if change.ratio == 1 else figures.relative_change(change.ratio, 1.0)
+        return before, after, moved, ""
     moved, _, interval = figures.factor_with_interval(change.ratio, change.interval).partition(" ")
     return before, after, moved, interval
 

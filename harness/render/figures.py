@@ -30,7 +30,6 @@ class Scale:
 
 _TIME_SCALES = (Scale("s", 1e9), Scale("ms", 1e6), Scale("µs", 1e3), Scale("ns", 1.0))
 _SIZE_SCALES = (Scale("GB", 1e9), Scale("MB", 1e6), Scale("kB", 1e3), Scale("B", 1.0))
-MEGABYTES = _SIZE_SCALES[1]
 
 
 def time_scale(values_ns: Iterable[float]) -> Scale:

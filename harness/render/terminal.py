@@ -101,7 +101,10 @@ def _disagreements(found: Disagreements, ink: Ink, more: str) -> RenderableType:
     ]
     longest = max(cell_len(line.input_name) for group in found.groups for line in group.lines)
     table = ink.headed_table(gap=2)
-    for title in ("Input", "Reference", "Variant", "Margin", "Truth"):
+    titles = ["Input", "Reference", "Variant", "Margin"]
+    if any(line.truth for group in found.groups for line in group.lines):
+        titles.append("Truth")
+    for title in titles:
         table.add_column(
             ink.text(title),
             justify="right" if title == "Margin" else "left",
@@ -112,7 +115,7 @@ def _disagreements(found: Disagreements, ink: Ink, more: str) -> RenderableType:
     for group in found.groups:
         table.add_row(ink.text((group.variant, "bold"), (f"  {group.count} of {group.inputs}", DIM)))
         for line in group.lines:
-            table.add_row(*_disagreement(line, ink))
+            table.add_row(*_disagreement(line, ink)[: len(titles)])
     parts.append(table)
     if more:
         parts.append(ink.text((more, DIM)))

@@ -14,9 +14,6 @@ from harness.render.ink import ANSWER_MARK, ANSWER_STYLE, BEST, DIM, Ink
 from harness.render.plain_text import encodable
 from harness.render.remarks import WithoutFigures
 
-ROOMY = 100
-"""From this width on spreads are shown beside their figures."""
-
 _WIDEST_NAME = 24
 _NARROWEST_NAME = 12
 
@@ -34,18 +31,16 @@ class _Laid:
 def figure_table(
     table: FigureTable, ink: Ink, *, answers: bool, without: tuple[WithoutFigures, ...] = ()
 ) -> RenderableType:
-    """``table``, then a row of words for each variant in ``without``."""
-    roomy = ink.width >= ROOMY
-    columns = [
-        _column(ink, column.title, column.unit, [row.cells[index] for row in table.rows], roomy=roomy)
-        for index, column in enumerate(table.columns)
-    ]
-    if answers:
-        columns.append(_answers(ink, table.rows, roomy=roomy))
+    """``table``, then a row of words for each variant in ``without``.
+
+    Spreads stand beside their figures where there is room for all of them.
+    """
     names = [row.variant for row in table.rows] + [one.variant for one in without]
     name_width = max(_NARROWEST_NAME, *(min(cell_len(name), _WIDEST_NAME) for name in names or [""]))
-    needed = name_width + sum(column.width for column in columns)
-    gap = next((gap for gap in (3, 2) if needed + gap * len(columns) <= ink.width), 1)
+    columns = _columns(table, ink, answers=answers, roomy=True)
+    if _width(columns, name_width, gap=1) > ink.width:
+        columns = _columns(table, ink, answers=answers, roomy=False)
+    gap = next((gap for gap in (3, 2) if _width(columns, name_width, gap) <= ink.width), 1)
     chunks = _chunks(columns, ink.width - name_width, gap)
     parts: list[RenderableType] = []
     for chunk in chunks if table.rows else []:
@@ -66,6 +61,18 @@ def figure_table(
     if without:
         parts.append(_words(ink, without, name_width, gap))
     return Group(*parts)
+
+
+def _columns(table: FigureTable, ink: Ink, *, answers: bool, roomy: bool) -> list[_Laid]:
+    columns = [
+        _column(ink, column.title, column.unit, [row.cells[index] for row in table.rows], roomy=roomy)
+        for index, column in enumerate(table.columns)
+    ]
+    return [*columns, _answers(ink, table.rows, roomy=roomy)] if answers else columns
+
+
+def _width(columns: list[_Laid], name_width: int, gap: int) -> int:
+    return name_width + sum(gap + column.width for column in columns)
 
 
 def _chunks(columns: list[_Laid], room: int, gap: int) -> list[list[_Laid]]:
