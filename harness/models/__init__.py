@@ -1,0 +1,1 @@
+"""What the user brings: one module for each format, and a registry that recognises them by content."""

@@ -1,0 +1,1 @@
+"""Functions from a model's bytes to a model's bytes."""

@@ -1,0 +1,1 @@
+"""Recipes, the builder that runs them in subprocesses, and the content-addressed cache of what was built."""

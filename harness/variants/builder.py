@@ -1,0 +1,245 @@
+"""Builds the variants of one source model: from the cache, else converted in subprocesses."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+import numpy as np
+
+from harness.core.variants import Build, FailedBuild, Recipe, Variant, VariantName
+from harness.errors import BuildError, HarnessError
+from harness.models.source import SourceFormat, SourceModel
+from harness.variants.cache import CacheEntry, VariantCache, cache_key
+from harness.variants.calibration import CalibrationData
+from harness.variants.process import WorkerProcesses
+from harness.variants.recipes import SPECS, no_calibration, tools_of
+from harness.variants.request import BuildRequest
+
+DEFAULT_TIMEOUT_S: Final = 1800.0
+
+BuildState = Literal["queued", "cached", "converting", "done", "failed"]
+
+
+class OnProgress(Protocol):
+    """Called from any thread. ``seconds``: how long the build took for ``done`` and ``failed``, else 0."""
+
+    def __call__(self, name: str, state: BuildState, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """A variant to build, and what it is called."""
+
+    name: VariantName
+    recipe: Recipe
+
+
+def build_variants(
+    source: SourceModel,
+    specs: Sequence[VariantSpec],
+    calibration: CalibrationData | None,
+    cache: VariantCache,
+    *,
+    workers: int | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    on_progress: OnProgress | None = None,
+) -> list[Variant | FailedBuild]:
+    """Build every variant of ``specs``, in their order; one that fails does not end the others.
+
+    At most ``workers`` conversions run at once (``None``: one for each CPU), each ended after ``timeout_s``.
+    The float32 file that other recipes start from is built once, kept in the cache, and reported to
+    ``on_progress`` as ``float32`` where no spec asks for it. The models lie in ``cache.blobs``.
+
+    Interrupting the call (Ctrl-C) ends the conversions that run.
+    """
+    with tempfile.TemporaryDirectory(prefix="harness-build-") as work:
+        session = _Session(
+            source, calibration, cache, timeout_s, on_progress or _silent, _names(specs), Path(work)
+        )
+        threads = workers or os.cpu_count() or 1
+        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="build") as pool:
+            try:
+                outcomes = session.build_all(pool, threads)
+            except BaseException:
+                session.processes.kill_all()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return [_outcome(spec, outcomes[spec.recipe]) for spec in specs]
+
+
+def _silent(name: str, state: BuildState, seconds: float) -> None:
+    del name, state, seconds
+
+
+def _names(specs: Sequence[VariantSpec]) -> dict[Recipe, list[str]]:
+    names: dict[Recipe, list[str]] = {}
+    for spec in specs:
+        names.setdefault(spec.recipe, []).append(spec.name)
+    return names
+
+
+@dataclass(frozen=True)
+class _Found:
+    entry: CacheEntry
+    cached: bool
+
+
+def _outcome(spec: VariantSpec, outcome: _Found | BuildError) -> Variant | FailedBuild:
+    if isinstance(outcome, BuildError):
+        return FailedBuild(
+            name=spec.name, recipe=spec.recipe, problem=outcome.problem, next_step=outcome.next_step
+        )
+    entry = outcome.entry
+    return Variant(
+        name=spec.name,
+        recipe=spec.recipe,
+        model=entry.model,
+        compressed_bytes=entry.compressed_bytes,
+        build=Build(duration_s=entry.duration_s, cached=outcome.cached, tools=entry.tools),
+    )
+
+
+@dataclass
+class _Session:
+    """One call of ``build_variants``."""
+
+    source: SourceModel
+    calibration: CalibrationData | None
+    cache: VariantCache
+    timeout_s: float
+    on_progress: OnProgress
+    names: Mapping[Recipe, list[str]]
+    work: Path
+    processes: WorkerProcesses = field(default_factory=WorkerProcesses)
+
+    def build_all(self, pool: ThreadPoolExecutor, threads: int) -> dict[Recipe, _Found | BuildError]:
+        outcomes: dict[Recipe, _Found | BuildError] = {}
+        for recipe in self.names:
+            known = self._known(recipe)
+            if known is not None:
+                outcomes[recipe] = known
+        waiting = [recipe for recipe in self.names if recipe not in outcomes]
+        for recipe in waiting:
+            self._report(recipe, "queued")
+        bases = dict.fromkeys(base for recipe in waiting if (base := SPECS[recipe].base) is not None)
+        for base in bases:
+            if base not in outcomes and base not in waiting:
+                known = self._known(base)
+                if known is not None:
+                    outcomes[base] = known
+                else:
+                    waiting.insert(0, base)
+        calibration_file = self._write_calibration(waiting)
+        running: dict[Recipe, Future[_Found | BuildError]] = {}
+        # Those without a base first: the others wait for them, and must not take all threads meanwhile.
+        for recipe in sorted(waiting, key=lambda each: SPECS[each].base is not None):
+            base = SPECS[recipe].base
+            before = None if base is None else running.get(base) or _settled(outcomes[base])
+            running[recipe] = pool.submit(self._build, recipe, before, calibration_file, threads)
+        for recipe, future in running.items():
+            outcomes[recipe] = future.result()
+        return outcomes
+
+    def _known(self, recipe: Recipe) -> _Found | BuildError | None:
+        """From the cache, or known to be impossible without trying."""
+        try:
+            if recipe.needs_calibration and (self.calibration is None or self.calibration.count < 1):
+                raise no_calibration()
+            entry = self.cache.find(self._key(recipe))
+        except (BuildError, OSError) as error:
+            self._report(recipe, "failed")
+            return _as_build_error(error)
+        if entry is None:
+            return None
+        self._report(recipe, "cached")
+        return _Found(entry, cached=True)
+
+    def _key(self, recipe: Recipe) -> str:
+        return cache_key(
+            source_sha256=self.source.sha256,
+            recipe=recipe,
+            calibration_sha256=self.calibration.sha256 if self.calibration else None,
+            tools=tools_of(recipe, self.source.format),
+        )
+
+    def _write_calibration(self, waiting: Sequence[Recipe]) -> Path | None:
+        if self.calibration is None or not any(recipe.needs_calibration for recipe in waiting):
+            return None
+        path = self.work / "calibration.npy"
+        np.save(path, self.calibration.samples, allow_pickle=False)
+        return path
+
+    def _build(
+        self,
+        recipe: Recipe,
+        before: Future[_Found | BuildError] | None,
+        calibration: Path | None,
+        threads: int,
+    ) -> _Found | BuildError:
+        base = before.result() if before else None
+        if isinstance(base, BuildError):
+            self._report(recipe, "failed")
+            problem = f"starts from the float32 variant, which failed: {base.problem}"
+            return BuildError(problem, next_step=base.next_step)
+        self._report(recipe, "converting")
+        started = time.perf_counter()
+        try:
+            entry = self._convert(recipe, base.entry if base else None, calibration, threads)
+        except (HarnessError, OSError) as error:
+            self._report(recipe, "failed", time.perf_counter() - started)
+            return _as_build_error(error)
+        self._report(recipe, "done", time.perf_counter() - started)
+        return _Found(entry, cached=False)
+
+    def _convert(
+        self, recipe: Recipe, base: CacheEntry | None, calibration: Path | None, threads: int
+    ) -> CacheEntry:
+        folder = self.work / recipe.value
+        folder.mkdir()
+        request = BuildRequest(
+            recipe=recipe,
+            input=str(self.cache.path(base).resolve() if base else self.source.path.resolve()),
+            input_format=SourceFormat.TFLITE if base else self.source.format,
+            calibration=str(calibration) if calibration and recipe.needs_calibration else None,
+            threads=threads,
+            output=str(folder / "model.tflite"),
+            result=str(folder / "result.json"),
+        )
+        result = self.processes.run(request, folder, self.timeout_s)
+        return self.cache.put(
+            self._key(recipe),
+            recipe,
+            Path(request.output),
+            compressed_bytes=result.compressed_bytes,
+            duration_s=result.duration_s,
+            tools=tools_of(recipe, self.source.format),
+        )
+
+    def _report(self, recipe: Recipe, state: BuildState, seconds: float = 0.0) -> None:
+        for name in self.names.get(recipe, [recipe.value]):
+            self.on_progress(name, state, seconds)
+
+
+def _as_build_error(error: HarnessError | OSError) -> BuildError:
+    if isinstance(error, BuildError):
+        return error
+    if isinstance(error, HarnessError):
+        return BuildError(error.problem, where=error.where, next_step=error.next_step)
+    return BuildError(
+        f"cannot be stored: {error.strerror or error}",
+        where=str(error.filename) if error.filename else None,
+        next_step="Free space on the disk, or set HARNESS_CACHE to a folder that can be written.",
+    )
+
+
+def _settled(outcome: _Found | BuildError) -> Future[_Found | BuildError]:
+    future: Future[_Found | BuildError] = Future()
+    future.set_result(outcome)
+    return future

@@ -1,0 +1,45 @@
+"""What the builder asks of a worker process, and what it gets back; both as JSON files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from harness.core.jobs import Count
+from harness.core.value import Value
+from harness.core.variants import Recipe
+from harness.models.source import SourceFormat
+
+
+class BuildRequest(Value):
+    """What to build. ``input`` is the source model, or the float32 .tflite that the recipe starts from."""
+
+    recipe: Recipe
+    input: str
+    input_format: SourceFormat
+    calibration: str | None
+    threads: int
+    output: str
+    result: str
+
+
+class Built(Value):
+    """The file stands at ``BuildRequest.output`` and ran once."""
+
+    outcome: Literal["built"] = "built"
+    compressed_bytes: Count
+    duration_s: Annotated[float, Field(ge=0)]
+
+
+class NotBuilt(Value):
+    """Why there is no file."""
+
+    outcome: Literal["failed"] = "failed"
+    problem: str
+    next_step: str
+
+
+RESULT_ADAPTER: TypeAdapter[Built | NotBuilt] = TypeAdapter(
+    Annotated[Built | NotBuilt, Field(discriminator="outcome")]
+)
