@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def runner_executable() -> Path:
-    """HARNESS_RUNNER if set, else the installed package's own, else the newest below build/."""
+    """HARNESS_RUNNER if set, else the installed package's own, else build/core's, else any below build/."""
     named = os.environ.get("HARNESS_RUNNER")
     if named:
         path = Path(named)
@@ -23,8 +23,8 @@ def runner_executable() -> Path:
             pytest.fail(f"HARNESS_RUNNER names {path}, which is not an executable")
         return path
     installed = Path(str(importlib.resources.files("harness") / "bin" / "harness-runner"))
-    built = sorted(REPOSITORY.glob("build/**/harness-runner"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in [installed, *built]:
+    build = REPOSITORY / "build"
+    for path in [installed, build / "core" / "harness-runner", *sorted(build.glob("**/harness-runner"))]:
         if path.is_file() and os.access(path, os.X_OK):
             return path
     pytest.fail(

@@ -97,6 +97,9 @@ class Bench:
     def command(self, folder: Path, *more: str) -> list[str]:
         return [str(self.executable), "run", str(folder), "--runtime", str(self.library), *more]
 
+    def describe_command(self, model: Path) -> list[str]:
+        return [str(self.executable), "describe", str(model), "--runtime", str(self.library)]
+
     def run(self, job_id: str = "job", *more: str) -> subprocess.CompletedProcess[str]:
         """Run the job to its end; fails where the runner printed to standard output."""
         done = subprocess.run(
@@ -139,7 +142,9 @@ def steady_samples(events: tuple[Event, ...]) -> list[tuple[int, int]]:
     ]
 
 
-def interpreter_outputs(model: Path, inputs: list[tuple[str, Records]], threads: int = 1) -> dict[str, Records]:
+def interpreter_outputs(
+    model: Path, inputs: list[tuple[str, Records]], threads: int = 1
+) -> dict[str, Records]:
     """What ai-edge-litert's own interpreter makes of the same records, by the outputs' signature names."""
     from ai_edge_litert.interpreter import Interpreter
 

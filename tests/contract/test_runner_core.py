@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from job_bench import (
     Bench,
+    Records,
     interpreter_outputs,
     only,
     pixel_encoding,
@@ -25,8 +26,16 @@ from job_bench import (
     tensor_encoding,
 )
 
-from harness.core.events import JobFailed, JobFinished, JobStarted, ModelDescribed, Samples, Stage, StageFinished
-from harness.core.jobs import DType, Job, Loading, StopRule, TensorEncoding
+from harness.core.events import (
+    JobFailed,
+    JobFinished,
+    JobStarted,
+    ModelDescribed,
+    Samples,
+    Stage,
+    StageFinished,
+)
+from harness.core.jobs import DType, Encoding, Job, Loading, StopRule, TensorEncoding
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "wire"
 RUNS_OF_EACH = StopRule(min_runs=12, min_duration_ns=0)
@@ -45,7 +54,9 @@ def random() -> np.random.Generator:
 def image_job(bench: Bench, tiny_models: Path, count: int = 3, **settings: Any) -> Job:
     """A job of ``count`` float32 records for the float32 image model."""
     records = np.random.default_rng(3).uniform(-1, 1, (count, 1, 8, 8, 3)).astype(np.float32)
-    return bench.job(tiny_models / "image_float32.tflite", [("", records, tensor_encoding(records))], **settings)
+    return bench.job(
+        tiny_models / "image_float32.tflite", [("", records, tensor_encoding(records))], **settings
+    )
 
 
 def quantized(real: np.ndarray[Any, Any], scale: float, zero_point: int, dtype: type) -> np.ndarray[Any, Any]:
@@ -53,7 +64,8 @@ def quantized(real: np.ndarray[Any, Any], scale: float, zero_point: int, dtype: 
     ratio = real.astype(np.float32) / np.float32(scale)
     rounded = np.sign(ratio) * np.floor(np.abs(ratio) + np.float32(0.5))
     limits = np.iinfo(dtype)
-    return np.clip(rounded + zero_point, limits.min, limits.max).astype(dtype)
+    clamped: np.ndarray[Any, Any] = np.clip(rounded + zero_point, limits.min, limits.max).astype(dtype)
+    return clamped
 
 
 # Parity with the interpreter
@@ -139,7 +151,10 @@ def test_inputs_are_bound_by_name_and_free_dimensions_follow_the_records(
     job = bench.job(path, [("alpha", alpha, tensor_encoding(alpha)), ("zulu", zulu, tensor_encoding(zulu))])
     assert bench.run().returncode == 0
     described = only(bench.events(), ModelDescribed)[0]
-    assert {tensor.name: tensor.shape for tensor in described.inputs} == {"zulu": (batch, 4), "alpha": (batch, 6)}
+    assert {tensor.name: tensor.shape for tensor in described.inputs} == {
+        "zulu": (batch, 4),
+        "alpha": (batch, 6),
+    }
     expected = interpreter_outputs(path, [("zulu", zulu), ("alpha", alpha)])
     for tensor, outputs in zip(described.outputs, bench.outputs(job), strict=True):
         assert outputs.tobytes() == expected[tensor.name].tobytes()
@@ -215,7 +230,9 @@ def test_repeat_mismatches_are_counted_over_attempts(bench: Bench, tiny_models: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_the_runtime_works_with_as_many_threads_as_asked(bench: Bench, tiny_models: Path, threads: int) -> None:
+def test_the_runtime_works_with_as_many_threads_as_asked(
+    bench: Bench, tiny_models: Path, threads: int
+) -> None:
     endless = StopRule(min_runs=10**9, min_duration_ns=0)
     image_job(bench, tiny_models, threads=threads, steady=endless)
     process = subprocess.Popen(bench.command(bench.folder()), stderr=subprocess.DEVNULL)
@@ -372,7 +389,9 @@ def test_a_missing_blob(bench: Bench, tiny_models: Path, which: str) -> None:
     assert blob.sha256 in failed.message
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"x", lambda data: data[::-1]])
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-1], lambda data: data + b"x", lambda data: data[::-1]]
+)
 def test_a_changed_blob(bench: Bench, tiny_models: Path, change: Callable[[bytes], bytes]) -> None:
     job = image_job(bench, tiny_models)
     path = bench.root / "blobs" / job.inputs[0].blob.sha256
@@ -468,7 +487,9 @@ def test_a_log_with_a_line_that_is_no_record(bench: Bench, tiny_models: Path, pa
     assert "line 2" in failed["message"]
 
 
-@pytest.mark.parametrize("garbage", [b"\n", b"\0" * 5000 + b"\n", b"{}\n", b"x" * 3_000_000 + b"\n", b"[" * 99 + b"\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"\n", b"\0" * 5000 + b"\n", b"{}\n", b"x" * 3_000_000 + b"\n", b"[" * 99 + b"\n"]
+)
 def test_a_garbage_log(bench: Bench, tiny_models: Path, garbage: bytes) -> None:
     image_job(bench, tiny_models)
     log = bench.folder() / "events.jsonl"
@@ -530,18 +551,23 @@ def test_pixels_that_do_not_fit_the_model(bench: Bench, tiny_models: Path) -> No
     bench.job(tiny_models / "image_float32.tflite", [("", pixels, pixel_encoding(pixels, 0, 1))])
     assert bench.failure().code == "input_mismatch"
     pixels = np.zeros((2, 2, 2, 3), np.uint8)
-    bench.job(tiny_models / "tokens_int32.tflite", [("", pixels, pixel_encoding(pixels, 0, 1))], job_id="tokens")
+    bench.job(
+        tiny_models / "tokens_int32.tflite", [("", pixels, pixel_encoding(pixels, 0, 1))], job_id="tokens"
+    )
     assert "cannot take pixels" in bench.failure("tokens").message
 
 
 @pytest.mark.parametrize(
-    ("names", "words"), [(("zulu", "zulu"), "two inputs"), (("", "zulu"), "two inputs"), (("zulu", "x"), "no input 'x'")]
+    ("names", "words"),
+    [(("zulu", "zulu"), "two inputs"), (("", "zulu"), "two inputs"), (("zulu", "x"), "no input 'x'")],
 )
 def test_inputs_that_cannot_be_bound(
     bench: Bench, tiny_models: Path, names: tuple[str, str], words: str
 ) -> None:
-    records = np.zeros((2, 1, 4), np.float32)
-    inputs = [(name, records, tensor_encoding(records)) for name in names]
+    records: Records = np.zeros((2, 1, 4), np.float32)
+    inputs: list[tuple[str, Records, Encoding]] = [
+        (name, records, tensor_encoding(records)) for name in names
+    ]
     bench.job(tiny_models / "two_in_two_out.tflite", inputs)
     assert words in bench.failure().message
 
@@ -590,8 +616,16 @@ def test_a_failed_job_can_be_run_again(bench: Bench, tiny_models: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["walk"], ["run"], ["run", "x"], ["run", "x", "--runtime"], ["run", "x", "y", "--runtime", "z"],
-     ["run", "x", "--runtime", "z", "--target-class", "moon"], ["describe", "x", "--what", "z"]],
+    [
+        [],
+        ["walk"],
+        ["run"],
+        ["run", "x"],
+        ["run", "x", "--runtime"],
+        ["run", "x", "y", "--runtime", "z"],
+        ["run", "x", "--runtime", "z", "--target-class", "moon"],
+        ["describe", "x", "--what", "z"],
+    ],
 )
 def test_wrong_use(runner_executable: Path, words: list[str]) -> None:
     done = subprocess.run([runner_executable, *words], capture_output=True, text=True, check=False)
@@ -622,7 +656,7 @@ def test_version(runner_executable: Path) -> None:
 
 
 def test_describe(bench: Bench, tiny_models: Path) -> None:
-    command = [bench.executable, "describe", tiny_models / "image_int8.tflite", "--runtime", bench.library]
+    command = bench.describe_command(tiny_models / "image_int8.tflite")
     answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert answer["inputs"][0]["shape"] == [1, 8, 8, 3]
     assert answer["inputs"][0]["dtype"] == "int8"
@@ -632,7 +666,8 @@ def test_describe(bench: Bench, tiny_models: Path) -> None:
 def test_describe_says_what_is_wrong(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "x.tflite").write_bytes(b"nothing of the sort")
     for name, words in (("x.tflite", "cannot be loaded"), ("y.tflite", "No such file")):
-        command = [bench.executable, "describe", tmp_path / name, "--runtime", bench.library]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            bench.describe_command(tmp_path / name), capture_output=True, text=True, check=False
+        )
         assert (done.returncode, done.stdout) == (2, "")
         assert words in done.stderr

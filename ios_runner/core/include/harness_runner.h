@@ -16,10 +16,10 @@ typedef struct harness_runner harness_runner;
 
 /* What harness_runner_run did. The first three are the exit statuses of the executable. */
 typedef enum harness_runner_status {
-  HARNESS_RUNNER_FINISHED = 0,  /* the log ends in job_finished */
-  HARNESS_RUNNER_UNUSABLE = 2,  /* no log could be written, or the call was wrong: see last_error */
-  HARNESS_RUNNER_FAILED = 3,    /* the log ends in job_failed */
-  HARNESS_RUNNER_CANCELLED = 4  /* stopped on request; the job can be resumed */
+  HARNESS_RUNNER_FINISHED = 0, /* the log ends in job_finished */
+  HARNESS_RUNNER_UNUSABLE = 2, /* no log could be written, or the call was wrong: see last_error */
+  HARNESS_RUNNER_FAILED = 3,   /* the log ends in job_failed */
+  HARNESS_RUNNER_CANCELLED = 4 /* stopped on request; the job can be resumed */
 } harness_runner_status;
 
 typedef enum harness_runner_thermal_state {
@@ -38,47 +38,47 @@ typedef struct harness_runner_conditions {
 } harness_runner_conditions;
 
 /* Called between samples, never during one, on the thread of harness_runner_run; at most ten times a second. */
-typedef void (*harness_runner_conditions_callback)(void *context, harness_runner_conditions *conditions);
+typedef void (*harness_runner_conditions_callback)(void* context, harness_runner_conditions* conditions);
 
 /* NULL means: what the core finds out itself. */
 typedef struct harness_runner_device {
-  const char *target_class; /* "local" (also for NULL), "virtual" or "iphone" */
-  const char *model;        /* "iPhone16,2" */
-  const char *os;           /* "iOS" */
-  const char *os_version;   /* "18.1 (22B83)" */
-  const char *cpu;
+  const char* target_class; /* "local" (also for NULL), "virtual" or "iphone" */
+  const char* model;        /* "iPhone16,2" */
+  const char* os;           /* "iOS" */
+  const char* os_version;   /* "18.1 (22B83)" */
+  const char* cpu;
 } harness_runner_device;
 
 /* The version of the runner, and the version of the wire format it writes. */
-const char *harness_runner_version(void);
+const char* harness_runner_version(void);
 int32_t harness_runner_wire_version(void);
 /* "linux-x86_64", "macos-arm64", "ios-arm64", "ios-simulator-arm64". */
-const char *harness_runner_platform(void);
+const char* harness_runner_platform(void);
 
 /* `runtime_library` is the path of libLiteRt (2.2 or newer), opened when the first job runs.
  * NULL when there is no memory for the handle or `runtime_library` is NULL. */
-harness_runner *harness_runner_create(const char *runtime_library);
-void harness_runner_destroy(harness_runner *runner);
+harness_runner* harness_runner_create(const char* runtime_library);
+void harness_runner_destroy(harness_runner* runner);
 
 /* What the log calls the runtime's version: the library cannot tell it. Without it: "unknown". */
-void harness_runner_set_runtime_version(harness_runner *runner, const char *version);
-void harness_runner_set_device(harness_runner *runner, const harness_runner_device *device);
-void harness_runner_set_conditions_callback(harness_runner *runner, harness_runner_conditions_callback callback,
-                                            void *context);
+void harness_runner_set_runtime_version(harness_runner* runner, const char* version);
+void harness_runner_set_device(harness_runner* runner, const harness_runner_device* device);
+void harness_runner_set_conditions_callback(harness_runner* runner, harness_runner_conditions_callback callback,
+                                            void* context);
 
 /* Run or resume the job in `job_folder` (<root>/jobs/<job_id>); returns when it is over. */
-harness_runner_status harness_runner_run(harness_runner *runner, const char *job_folder);
+harness_runner_status harness_runner_run(harness_runner* runner, const char* job_folder);
 
 /* Make a running harness_runner_run stop after the current invocation; asked for before it, that run
  * stops at once. Safe from any thread and from a signal handler. */
-void harness_runner_cancel(harness_runner *runner);
+void harness_runner_cancel(harness_runner* runner);
 
 /* The model's tensors as one line of JSON, to be freed with harness_runner_free_text; NULL: see last_error. */
-char *harness_runner_describe(harness_runner *runner, const char *model_file);
-void harness_runner_free_text(char *text);
+char* harness_runner_describe(harness_runner* runner, const char* model_file);
+void harness_runner_free_text(char* text);
 
 /* Why the last call did not succeed, or an empty text; valid until the next call on `runner`. */
-const char *harness_runner_last_error(const harness_runner *runner);
+const char* harness_runner_last_error(const harness_runner* runner);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,7 @@ namespace {
 
 #ifndef __APPLE__
 uint64_t read_ns(clockid_t clock) {
-  struct timespec now {};
+  struct timespec now{};
   ::clock_gettime(clock, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(now.tv_nsec);
 }

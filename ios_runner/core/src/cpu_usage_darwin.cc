@@ -16,7 +16,7 @@ std::optional<CpuUsage> read_cpu_usage() {
       count < HOST_CPU_LOAD_INFO_COUNT) {
     return std::nullopt;
   }
-  struct rusage own {};
+  struct rusage own{};
   const long ticks_per_second = ::sysconf(_SC_CLK_TCK);
   if (::getrusage(RUSAGE_SELF, &own) != 0 || ticks_per_second <= 0) return std::nullopt;
   const auto seconds = [](const struct timeval& time) {

@@ -21,7 +21,7 @@ std::optional<std::string> trimmed_text(const char* path) {
 
 DeviceInfo read_device_info() {
   DeviceInfo device;
-  struct utsname name {};
+  struct utsname name{};
   if (::uname(&name) == 0) {
     device.os = name.sysname;
     device.os_version = name.release;
@@ -39,7 +39,8 @@ DeviceInfo read_device_info() {
   }
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
   if (cores > 0) device.logical_cores = static_cast<uint64_t>(cores);
-  if (const auto memory = read_small_text("/proc/meminfo")) device.memory_bytes = kilobytes_value(*memory, "MemTotal");
+  if (const auto memory = read_small_text("/proc/meminfo"))
+    device.memory_bytes = kilobytes_value(*memory, "MemTotal");
   return device;
 }
 

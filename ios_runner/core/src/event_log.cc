@@ -86,7 +86,8 @@ void write_integers(JsonWriter& writer, const char* key, const std::vector<uint6
 
 }  // namespace
 
-void write_tensors(JsonWriter& writer, const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs) {
+void write_tensors(JsonWriter& writer, const std::vector<TensorInfo>& inputs,
+                   const std::vector<TensorInfo>& outputs) {
   write_tensor_list(writer, "inputs", inputs);
   write_tensor_list(writer, "outputs", outputs);
 }
@@ -132,7 +133,9 @@ void EventLog::job_started(const std::string& job_id, uint64_t attempt, const Ru
   record.key("wire_version").integer(kWireVersion);
   record.member("job_id", job_id).member("attempt", attempt).member("unix_ns", unix_ns());
   record.key("runner").begin_object();
-  record.member("version", harness_runner_version()).member("platform", platform_name()).member("build", HARNESS_BUILD);
+  record.member("version", harness_runner_version())
+      .member("platform", platform_name())
+      .member("build", HARNESS_BUILD);
   record.end_object();
   record.key("runtime").begin_object();
   record.member("name", "LiteRT").member("version", runtime.version).member("library", runtime.library);

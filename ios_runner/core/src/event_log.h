@@ -47,8 +47,8 @@ class EventLog {
   const File& file() const { return file_; }
   uint64_t size_bytes() const { return size_bytes_; }
 
-  void job_started(const std::string& job_id, uint64_t attempt, const RuntimeInfo& runtime, const DeviceInfo& device,
-                   int threads);
+  void job_started(const std::string& job_id, uint64_t attempt, const RuntimeInfo& runtime,
+                   const DeviceInfo& device, int threads);
   void model_described(const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs,
                        uint64_t output_record_bytes);
   void stage_finished(Stage stage, std::optional<uint64_t> duration_ns, const Memory& memory,
@@ -68,6 +68,7 @@ class EventLog {
 };
 
 // The members `inputs` and `outputs` of an open object.
-void write_tensors(JsonWriter& writer, const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs);
+void write_tensors(JsonWriter& writer, const std::vector<TensorInfo>& inputs,
+                   const std::vector<TensorInfo>& outputs);
 
 }  // namespace harness

@@ -21,7 +21,7 @@ File::File(const std::string& path, int flags) : path_(path) {
     descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
   } while (descriptor_ < 0 && errno == EINTR);
   if (descriptor_ < 0) fail("open");
-  struct stat info {};
+  struct stat info{};
   if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode)) {
     const int reason = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
     ::close(std::exchange(descriptor_, -1));
@@ -47,7 +47,7 @@ void File::fail(const char* doing) const {
 }
 
 struct stat File::status() const {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(descriptor_, &info) != 0) fail("examine");
   return info;
 }

@@ -51,8 +51,8 @@ bool is_plain_copy(const Encoding& encoding, const TensorInfo& tensor) {
 }
 
 std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor) {
-  const std::string input = "input '" + tensor.name + "' (" + dtype_name(tensor.dtype) + " " +
-                            shape_text(tensor.shape) + ")";
+  const std::string input =
+      "input '" + tensor.name + "' (" + dtype_name(tensor.dtype) + " " + shape_text(tensor.shape) + ")";
   if (encoding.kind == Encoding::Kind::kPixels) {
     if (element_count(encoding.shape) != element_count(tensor.shape)) {
       return input + " does not have as many elements as pixels of shape " + shape_text(encoding.shape);
@@ -62,7 +62,8 @@ std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor)
     }
     return "";
   }
-  if (encoding.shape != tensor.shape) return input + " does not take records of shape " + shape_text(encoding.shape);
+  if (encoding.shape != tensor.shape)
+    return input + " does not take records of shape " + shape_text(encoding.shape);
   const bool quantized_here = encoding.dtype == DType::kFloat32 && is_quantizable(tensor);
   if (encoding.dtype != tensor.dtype && !quantized_here) {
     return input + " does not take records of " + dtype_name(encoding.dtype);

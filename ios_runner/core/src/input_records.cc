@@ -24,7 +24,8 @@ size_t tensor_named(const std::string& name, const std::vector<TensorInfo>& tens
 
 std::vector<size_t> bind_inputs(const std::vector<JobInput>& inputs, const std::vector<TensorInfo>& tensors) {
   if (inputs.size() != tensors.size()) {
-    mismatch("the job has " + std::to_string(inputs.size()) + " inputs, the model " + std::to_string(tensors.size()));
+    mismatch("the job has " + std::to_string(inputs.size()) + " inputs, the model " +
+             std::to_string(tensors.size()));
   }
   std::vector<size_t> binding;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -49,8 +50,8 @@ std::vector<std::vector<int32_t>> record_shapes(const std::vector<JobInput>& inp
     bool fits = shape.size() == tensor.shape.size();
     for (size_t d = 0; fits && d < shape.size(); ++d) fits = tensor.shape[d] == -1 || tensor.shape[d] == shape[d];
     if (!fits) {
-      mismatch("input '" + tensor.name + "' of shape " + shape_text(tensor.shape) + " does not take records of shape " +
-               shape_text(shape));
+      mismatch("input '" + tensor.name + "' of shape " + shape_text(tensor.shape) +
+               " does not take records of shape " + shape_text(shape));
     }
     shapes[binding[i]] = std::move(shape);
   }
@@ -78,7 +79,8 @@ void InputRecords::load(uint64_t index, ModelSession& session) {
     const auto record_bytes = static_cast<size_t>(source.encoding.record_bytes());
     const uint64_t offset = index * record_bytes;
     if (is_plain_copy(source.encoding, tensor)) {
-      session.write_input(source.tensor, [&](void* elements) { source.blob.read_at(elements, record_bytes, offset); });
+      session.write_input(source.tensor,
+                          [&](void* elements) { source.blob.read_at(elements, record_bytes, offset); });
       continue;
     }
     source.blob.read_at(staging_.data(), record_bytes, offset);

@@ -41,7 +41,8 @@ Blob parse_blob(const Json& json, const std::string& place) {
   ObjectReader reader(json, place);
   Blob blob;
   blob.sha256 = reader.text("sha256");
-  if (!is_sha256(blob.sha256)) throw FormatError(place + ".sha256: 64 lower-case hexadecimal digits were expected");
+  if (!is_sha256(blob.sha256))
+    throw FormatError(place + ".sha256: 64 lower-case hexadecimal digits were expected");
   blob.bytes = static_cast<uint64_t>(reader.integer("bytes", 0));
   reader.finish();
   return blob;
@@ -57,7 +58,8 @@ std::vector<int32_t> parse_shape(const Json& json, const std::string& place) {
   return shape;
 }
 
-std::vector<float> parse_channel_figures(const Json& json, const std::string& place, size_t channels, bool positive) {
+std::vector<float> parse_channel_figures(const Json& json, const std::string& place, size_t channels,
+                                         bool positive) {
   std::vector<float> figures;
   for (const Json& item : as_array(json, place)) {
     const std::string where = item_place(place, figures.size());
@@ -66,7 +68,8 @@ std::vector<float> parse_channel_figures(const Json& json, const std::string& pl
     figures.push_back(figure);
   }
   if (figures.size() != channels) {
-    throw FormatError(place + ": one number for each of the " + std::to_string(channels) + " channels was expected");
+    throw FormatError(place + ": one number for each of the " + std::to_string(channels) +
+                      " channels was expected");
   }
   return figures;
 }

@@ -33,7 +33,8 @@ JobPlace locate(const std::string& job_folder) {
   JobPlace place;
   place.folder = resolved.get();
   const size_t name = place.folder.rfind('/');
-  const size_t jobs = name == 0 || name == std::string::npos ? std::string::npos : place.folder.rfind('/', name - 1);
+  const size_t jobs =
+      name == 0 || name == std::string::npos ? std::string::npos : place.folder.rfind('/', name - 1);
   if (jobs == std::string::npos || place.folder.substr(jobs, name - jobs) != "/jobs") {
     throw LogUnwritable(place.folder + ": not a job folder, which is <root>/jobs/<job_id>");
   }
@@ -136,7 +137,8 @@ class Attempt {
   }
 
   void run_steady() {
-    outputs_ = std::make_unique<OutputRecords>(place_.folder + "/outputs.bin", output_record_bytes_, job_.input_count);
+    outputs_ =
+        std::make_unique<OutputRecords>(place_.folder + "/outputs.bin", output_record_bytes_, job_.input_count);
     progress_.samples = history_.steady_samples;
     progress_.repeat_mismatches = history_.repeat_mismatches;
     progress_.elapsed_before_ns = history_.steady_elapsed_ns;

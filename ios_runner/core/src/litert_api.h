@@ -90,37 +90,37 @@ constexpr int kLockRead = 0;
 constexpr int kLockWrite = 1;
 
 // name in the library without "LiteRt" | result | arguments
-#define HARNESS_LITERT_FUNCTIONS(X)                                                                             \
-  X(CreateEnvironment, Status, (int, const EnvOption*, Environment*))                                           \
-  X(DestroyEnvironment, void, (Environment))                                                                    \
-  X(CreateModelFromBuffer, Status, (Environment, const void*, size_t, Model*))                                  \
-  X(DestroyModel, void, (Model))                                                                                \
-  X(GetNumModelSignatures, Status, (Model, size_t*))                                                            \
-  X(GetModelSignature, Status, (Model, size_t, Signature*))                                                     \
-  X(GetNumSignatureInputs, Status, (Signature, size_t*))                                                        \
-  X(GetNumSignatureOutputs, Status, (Signature, size_t*))                                                       \
-  X(GetSignatureInputName, Status, (Signature, size_t, const char**))                                           \
-  X(GetSignatureOutputName, Status, (Signature, size_t, const char**))                                          \
-  X(GetSignatureInputTensorByIndex, Status, (Signature, size_t, Tensor*))                                       \
-  X(GetSignatureOutputTensorByIndex, Status, (Signature, size_t, Tensor*))                                      \
-  X(GetRankedTensorType, Status, (Tensor, RankedTensorType*))                                                   \
-  X(GetQuantizationTypeId, Status, (Tensor, int*))                                                              \
-  X(GetPerTensorQuantization, Status, (Tensor, QuantizationPerTensor*))                                         \
-  X(CreateOptions, Status, (Options*))                                                                          \
-  X(DestroyOptions, void, (Options))                                                                            \
-  X(SetOptionsHardwareAccelerators, Status, (Options, int))                                                     \
-  X(AddOpaqueOptions, Status, (Options, OpaqueOptions))                                                         \
-  X(CreateOpaqueOptions, Status, (const char*, void*, void (*)(void*), OpaqueOptions*))                         \
-  X(DestroyOpaqueOptions, void, (OpaqueOptions))                                                                \
-  X(CreateCompiledModel, Status, (Environment, Model, Options, CompiledModel*))                                 \
-  X(DestroyCompiledModel, void, (CompiledModel))                                                                \
-  X(CompiledModelResizeInputTensor, Status, (CompiledModel, size_t, size_t, const int*, size_t))                \
-  X(GetCompiledModelInputTensorLayout, Status, (CompiledModel, size_t, size_t, Layout*))                        \
-  X(GetCompiledModelOutputTensorLayouts, Status, (CompiledModel, size_t, size_t, Layout*, bool))                \
-  X(RunCompiledModel, Status, (CompiledModel, size_t, size_t, TensorBuffer*, size_t, TensorBuffer*))            \
-  X(CreateManagedTensorBuffer, Status, (Environment, int, const RankedTensorType*, size_t, TensorBuffer*))      \
-  X(DestroyTensorBuffer, void, (TensorBuffer))                                                                  \
-  X(LockTensorBuffer, Status, (TensorBuffer, void**, int))                                                      \
+#define HARNESS_LITERT_FUNCTIONS(X)                                                                        \
+  X(CreateEnvironment, Status, (int, const EnvOption*, Environment*))                                      \
+  X(DestroyEnvironment, void, (Environment))                                                               \
+  X(CreateModelFromBuffer, Status, (Environment, const void*, size_t, Model*))                             \
+  X(DestroyModel, void, (Model))                                                                           \
+  X(GetNumModelSignatures, Status, (Model, size_t*))                                                       \
+  X(GetModelSignature, Status, (Model, size_t, Signature*))                                                \
+  X(GetNumSignatureInputs, Status, (Signature, size_t*))                                                   \
+  X(GetNumSignatureOutputs, Status, (Signature, size_t*))                                                  \
+  X(GetSignatureInputName, Status, (Signature, size_t, const char**))                                      \
+  X(GetSignatureOutputName, Status, (Signature, size_t, const char**))                                     \
+  X(GetSignatureInputTensorByIndex, Status, (Signature, size_t, Tensor*))                                  \
+  X(GetSignatureOutputTensorByIndex, Status, (Signature, size_t, Tensor*))                                 \
+  X(GetRankedTensorType, Status, (Tensor, RankedTensorType*))                                              \
+  X(GetQuantizationTypeId, Status, (Tensor, int*))                                                         \
+  X(GetPerTensorQuantization, Status, (Tensor, QuantizationPerTensor*))                                    \
+  X(CreateOptions, Status, (Options*))                                                                     \
+  X(DestroyOptions, void, (Options))                                                                       \
+  X(SetOptionsHardwareAccelerators, Status, (Options, int))                                                \
+  X(AddOpaqueOptions, Status, (Options, OpaqueOptions))                                                    \
+  X(CreateOpaqueOptions, Status, (const char*, void*, void (*)(void*), OpaqueOptions*))                    \
+  X(DestroyOpaqueOptions, void, (OpaqueOptions))                                                           \
+  X(CreateCompiledModel, Status, (Environment, Model, Options, CompiledModel*))                            \
+  X(DestroyCompiledModel, void, (CompiledModel))                                                           \
+  X(CompiledModelResizeInputTensor, Status, (CompiledModel, size_t, size_t, const int*, size_t))           \
+  X(GetCompiledModelInputTensorLayout, Status, (CompiledModel, size_t, size_t, Layout*))                   \
+  X(GetCompiledModelOutputTensorLayouts, Status, (CompiledModel, size_t, size_t, Layout*, bool))           \
+  X(RunCompiledModel, Status, (CompiledModel, size_t, size_t, TensorBuffer*, size_t, TensorBuffer*))       \
+  X(CreateManagedTensorBuffer, Status, (Environment, int, const RankedTensorType*, size_t, TensorBuffer*)) \
+  X(DestroyTensorBuffer, void, (TensorBuffer))                                                             \
+  X(LockTensorBuffer, Status, (TensorBuffer, void**, int))                                                 \
   X(UnlockTensorBuffer, Status, (TensorBuffer))
 
 }  // namespace harness::litert

@@ -17,8 +17,7 @@ constexpr char kExportSince22[] = "LiteRtGetCompiledModelEnvironment";
 void* resolve(void* library, const char* name, const std::string& path) {
   void* symbol = ::dlsym(library, name);
   if (symbol == nullptr) {
-    throw JobError(FailureCode::kRuntimeUnsupported,
-                   path + " has no " + name + ": it is not LiteRT 2.2 or newer");
+    throw JobError(FailureCode::kRuntimeUnsupported, path + " has no " + name + ": it is not LiteRT 2.2 or newer");
   }
   return symbol;
 }
@@ -50,7 +49,7 @@ void check_runtime_version(const std::string& version) {
 }
 
 std::optional<uint64_t> library_file_bytes(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
   return static_cast<uint64_t>(info.st_size);
 }

@@ -12,10 +12,12 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: harness-runner run JOB_FOLDER --runtime LIBRARY [--runtime-version V] [--target-class local|virtual|iphone]\n"
+    "usage: harness-runner run JOB_FOLDER --runtime LIBRARY [--runtime-version V] [--target-class "
+    "local|virtual|iphone]\n"
     "       harness-runner describe MODEL --runtime LIBRARY [--runtime-version V]\n"
     "       harness-runner version\n"
-    "exit status: 0 finished, 2 wrong use or nothing could be written down, 3 the job failed (see its events.jsonl)\n";
+    "exit status: 0 finished, 2 wrong use or nothing could be written down, 3 the job failed (see its "
+    "events.jsonl)\n";
 
 harness_runner* volatile g_runner = nullptr;
 volatile sig_atomic_t g_signal = 0;
@@ -72,12 +74,12 @@ bool is_target_class(const char* name) {
 }
 
 void handle_signals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   // The second signal of a kind ends the process at once.
   action.sa_flags = SA_RESETHAND | SA_RESTART;
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction before {};
+    struct sigaction before{};
     // A process started with a signal ignored (nohup) keeps ignoring it.
     if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     ::sigaction(number, &action, nullptr);
@@ -88,7 +90,8 @@ int run(harness_runner* runner, const char* job_folder) {
   g_runner = runner;
   handle_signals();
   const harness_runner_status status = harness_runner_run(runner, job_folder);
-  if (status == HARNESS_RUNNER_UNUSABLE) std::fprintf(stderr, "harness-runner: %s\n", harness_runner_last_error(runner));
+  if (status == HARNESS_RUNNER_UNUSABLE)
+    std::fprintf(stderr, "harness-runner: %s\n", harness_runner_last_error(runner));
   g_runner = nullptr;
   if (status == HARNESS_RUNNER_CANCELLED) {
     const int number = g_signal;
@@ -140,7 +143,8 @@ int main(int argc, char** argv) {
   // Standard output is for results: what the runtime or its delegates print goes to standard error.
   FILE* out = ::fdopen(::dup(STDOUT_FILENO), "w");
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  const int status = verb == "run" || out == nullptr ? run(runner, arguments.path) : describe(runner, arguments.path, out);
+  const int status =
+      verb == "run" || out == nullptr ? run(runner, arguments.path) : describe(runner, arguments.path, out);
   if (out != nullptr) std::fclose(out);
   harness_runner_destroy(runner);
   return status;

@@ -49,7 +49,8 @@ TensorInfo describe_tensor(const litert::Functions& functions, litert::Tensor te
   const auto* found = kElements.begin();
   while (found != kElements.end() && found->first != type.element_type) ++found;
   if (found == kElements.end()) {
-    throw JobError(unsupported, "tensor '" + info.name + "' has an element type that the wire format does not carry (" +
+    throw JobError(unsupported, "tensor '" + info.name +
+                                    "' has an element type that the wire format does not carry (" +
                                     std::to_string(type.element_type) + " in LiteRtElementType)");
   }
   info.dtype = found->second;

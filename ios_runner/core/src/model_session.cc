@@ -61,7 +61,9 @@ void ModelSession::load(const File& model, Loading loading) {
 }
 
 void ModelSession::describe_signature() {
-  const auto need = [](litert::Status status) { check(status, FailureCode::kModelInvalid, "the model's signature"); };
+  const auto need = [](litert::Status status) {
+    check(status, FailureCode::kModelInvalid, "the model's signature");
+  };
   size_t count = 0;
   need(functions_.GetNumModelSignatures(model_, &count));
   if (count == 0) throw JobError(FailureCode::kModelInvalid, "the model has no signature");
