@@ -184,6 +184,16 @@ def list_runs(runs: Path) -> list[RunFolder]:
     return [RunFolder(plan.parent) for plan in sorted(runs.glob("*/plan.json"))]
 
 
+def find_run(named: Path, runs: Path) -> RunFolder:
+    """The run in the folder ``named``, or the one of that name in ``runs``.
+
+    Raises:
+        RunError: see ``RunFolder.open``.
+    """
+    inside = runs / named
+    return RunFolder.open(inside if not named.exists() and inside.exists() else named)
+
+
 def latest_incomplete_run(runs: Path) -> RunFolder:
     """The newest run in ``runs`` that was cut off.
 

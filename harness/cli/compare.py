@@ -13,11 +13,13 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def command(before: Path, after: Path, as_json: bool) -> int:
     """Compare the stored runs BEFORE and AFTER, variant by variant."""
+    from harness.cli.places import runs_folder
     from harness.core.comparison import compare
     from harness.pipeline.evaluate import evaluate, steady_latencies
-    from harness.store import RunFolder
+    from harness.store import find_run
 
-    first, second = RunFolder.open(before), RunFolder.open(after)
+    runs = runs_folder(None)
+    first, second = find_run(before, runs), find_run(after, runs)
     comparison = compare(evaluate(first), evaluate(second), steady_latencies(first), steady_latencies(second))
     if as_json:
         click.echo(comparison.model_dump_json(indent=1, exclude_none=True))

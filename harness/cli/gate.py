@@ -16,19 +16,20 @@ def command(run: Path, policy: Path | None, as_json: bool) -> int:
 
     Runs nothing. Exit status: 0 pass, 1 fail, 3 undecided or incomplete.
     """
+    from harness.cli.places import runs_folder
     from harness.cli.verdicts import exit_status
     from harness.pipeline.evaluate import evaluate
-    from harness.store import RunFolder
+    from harness.store import find_run
     from harness.suite import read_policy
 
     section = read_policy(policy) if policy else None
-    report = evaluate(RunFolder.open(run), section, policy.parent if policy else None)
+    report = evaluate(find_run(run, runs_folder(None)), section, policy.parent if policy else None)
     if as_json:
         click.echo(report.verdict.model_dump_json(indent=1, exclude_none=True))
     else:
         from rich.console import Console
 
-        from harness.render.terminal import verdict_panel
+        from harness.render.terminal import terminal_verdict
 
-        Console().print(verdict_panel(report))
+        Console().print(terminal_verdict(report))
     return int(exit_status(report))

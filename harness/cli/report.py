@@ -15,11 +15,14 @@ import click
 @click.option("--output", type=click.Path(path_type=Path), help="Write to a file instead of the terminal.")
 def command(run: Path, style: str, as_json: bool, disagreements: bool, output: Path | None) -> int:
     """Show the stored RUN. Needs no device, and works while the run is unfinished."""
+    import io
+
+    from harness.cli.places import runs_folder
     from harness.pipeline.evaluate import evaluate
-    from harness.store import RunFolder
+    from harness.store import find_run
     from harness.wire.strict_json import write_text
 
-    report = evaluate(RunFolder.open(run))
+    report = evaluate(find_run(run, runs_folder(None)))
     if as_json or style == "json":
         text = report.model_dump_json(indent=1, exclude_none=True) + "\n"
     elif style == "markdown":
@@ -27,9 +30,17 @@ def command(run: Path, style: str, as_json: bool, disagreements: bool, output: P
 
         text = markdown_report(report)
     else:
-        from harness.cli.console import print_or_capture
+        from rich.console import Console
 
-        return print_or_capture(report, output, every_disagreement=disagreements)
+        from harness.render.terminal import terminal_disagreements, terminal_report
+
+        shown = terminal_disagreements(report) if disagreements else terminal_report(report)
+        if output is None:
+            Console().print(shown)
+            return 0
+        recorder = Console(record=True, width=110, file=io.StringIO())
+        recorder.print(shown)
+        text = recorder.export_text()
     if output is None:
         click.echo(text, nl=False)
     else:

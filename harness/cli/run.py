@@ -79,9 +79,9 @@ def _new(suite_path: Path | None, target: str | None, runs: Path) -> RunFolder:
 
 
 def _resumed(named: Path | None, runs: Path) -> RunFolder:
-    from harness.store import RunFolder, latest_incomplete_run
+    from harness.store import find_run, latest_incomplete_run
 
-    return RunFolder.open(named) if named else latest_incomplete_run(runs)
+    return find_run(named, runs) if named else latest_incomplete_run(runs)
 
 
 def _work(folder: RunFolder, cache: Path, progress: LiveProgress, policy_path: Path | None) -> RunReport:

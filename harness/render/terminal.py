@@ -32,6 +32,11 @@ def terminal_disagreements(report: RunReport) -> RenderableType:
     return _AllDisagreements(disagreements(report, most=None))
 
 
+def terminal_verdict(report: RunReport) -> RenderableType:
+    """Only the verdict, as it stands at the end of the report."""
+    return _VerdictOnly(report)
+
+
 @dataclass(frozen=True, slots=True)
 class _Report:
     view: ReportView
@@ -39,6 +44,14 @@ class _Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         ink = Ink(options.encoding, options.max_width)
         yield spaced(list(_blocks(self.view, ink)))
+
+
+@dataclass(frozen=True, slots=True)
+class _VerdictOnly:
+    report: RunReport
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _verdict(report_view(self.report), Ink(options.encoding, options.max_width))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""``harness label MODEL PHOTO…``: what a model sees in some photos, as the tutorial's label_image did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.workloads.classify import Classification
+
+
+@click.command("label")
+@click.argument("model")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--suite", type=click.Path(path_type=Path), help="Take labels and preprocessing from this suite.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Labels, one a line.")
+@click.option("--size", type=(int, int), help="Height and width in pixels.", metavar="H W")
+@click.option("--mean", type=float, multiple=True, help="Once, or once for each channel.")
+@click.option("--scale", type=float, multiple=True, help="Once, or once for each channel.")
+@click.option("--resize", type=click.Choice(["crop", "squash", "pad"]), default="crop", show_default=True)
+@click.option("--crop-fraction", type=float, default=1.0, show_default=True)
+@click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True)
+@click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), default="rgb", show_default=True)
+@click.option("--background-class", is_flag=True, help="The model has one class more than the labels, in front.")
+@click.option("--top", type=int, default=5, show_default=True, help="How many labels for each photo.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where decoded photos and outputs are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: str,
+    photos: tuple[Path, ...],
+    suite: Path | None,
+    labels: Path | None,
+    size: tuple[int, int] | None,
+    mean: tuple[float, ...],
+    scale: tuple[float, ...],
+    resize: str,
+    crop_fraction: float,
+    interpolation: str,
+    channels: str,
+    background_class: bool,
+    top: int,
+    cache: Path | None,
+    as_json: bool,
+) -> int:
+    """Label PHOTOS with MODEL: the five best labels of each.
+
+    MODEL is a model file (.keras, .tflite), or RUN:VARIANT for a variant of a stored run, whose suite then says how photos
+    are prepared. For a file, name a --suite, or --size, --mean and --scale.
+    """
+    from harness.cli.places import cache_folder, runs_folder
+    from harness.errors import ExitStatus, UsageError
+    from harness.pipeline.label import Preparation, label_photos, model_of
+
+    file, section, base = model_of(model, suite, runs_folder(None))
+    if section is None:
+        if size is None or not mean or not scale:
+            raise UsageError(
+                "how photos are prepared is not known",
+                where=model,
+                next_step="Give --suite SUITE, or --size H W with --mean and --scale (and --labels).",
+            )
+        preparation = Preparation(
+            size=size,
+            mean=mean,
+            scale=scale,
+            resize=resize,
+            crop_fraction=crop_fraction,
+            interpolation=interpolation,
+            channels=channels,
+            labels=labels,
+            background_class=background_class,
+        )
+    else:
+        preparation = Preparation.of_suite(section, base, labels)
+    found = label_photos(file, photos, preparation, cache or cache_folder(), top=top)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        _show(found)
+    for skipped in found.skipped:
+        click.echo(f"{click.style('left out:', fg='yellow')} {skipped.file}: {skipped.reason}", err=True)
+    return int(ExitStatus.USAGE if found.skipped else ExitStatus.PASS)
+
+
+def _show(found: Classification) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.render.plain_text import one_line
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("photo")
+    table.add_column("label")
+    table.add_column("score", justify="right", no_wrap=True)
+    for photo in found.photos:
+        for rank, scored in enumerate(photo.best):
+            style = "bold" if rank == 0 else ""
+            name = Text(one_line(photo.name)) if rank == 0 else Text("")
+            table.add_row(name, Text(one_line(scored.label), style=style), f"{scored.score:.3f}")
+    Console().print(table)
