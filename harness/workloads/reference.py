@@ -1,0 +1,253 @@
+"""The reference: what the source model gives for a workload on this machine.
+
+It is computed in a process of its own (``harness.workloads.reference_worker``), so that a model that
+crashes its engine is an error here, and TensorFlow is never imported by the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from harness.core.jobs import Encoding, PositiveCount
+from harness.core.value import Value
+from harness.core.workload import Reference, Workload
+from harness.errors import InputError, ModelError, WireError, WorkloadError
+from harness.wire.blobs import BlobStore
+from harness.workloads.decoding import Progress
+from harness.workloads.loaded import read_value, write_value
+
+CODE_VERSION: Final = 1
+"""Raise it whenever the same model and records would give other outputs."""
+
+_LAST_WORDS_CHARACTERS: Final = 400
+_ERRORS: Final[dict[str, type[InputError]]] = {
+    kind.__name__: kind for kind in (ModelError, WorkloadError, WireError)
+}
+
+
+class RequestInput(Value):
+    """One input tensor; ``records`` is a file of ``input_count`` records."""
+
+    tensor: str
+    encoding: Encoding
+    records: str
+
+
+class ReferenceRequest(Value):
+    """What the worker is told, as a file."""
+
+    source: str
+    source_format: Literal["keras", "tflite"]
+    inputs: Annotated[tuple[RequestInput, ...], Field(min_length=1)]
+    input_count: PositiveCount
+    output: str
+    """Name of the output to take; empty: the first."""
+    outputs_path: str
+    threads: PositiveCount
+
+
+def compute_reference(
+    source: Path,
+    source_format: str,
+    workload: Workload,
+    store: BlobStore,
+    cache_dir: Path,
+    on_progress: Progress | None = None,
+    *,
+    output: str = "",
+) -> Reference:
+    """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
+
+    Remembered in ``<cache_dir>/references/<key>.json`` by the bytes of the model and the records, their
+    encoding and the engine's version; then nothing is computed.
+
+    Args:
+        source_format: ``keras`` (a .keras file) or ``tflite``.
+        output: the output's name in the model; empty is the first.
+
+    Raises:
+        ModelError: the model cannot be loaded, fails or crashes, or gives no vector of scores.
+        WorkloadError: the records do not fit the model's inputs.
+        WireError: ``store`` lacks the records.
+    """
+    engine = _engine(source_format)
+    entry = cache_dir / "references" / f"{_key(source, source_format, workload, output, engine)}.json"
+    remembered = read_value(entry, Reference)
+    if remembered is not None and store.has(remembered.outputs):
+        return remembered
+    with tempfile.TemporaryDirectory(prefix="harness-reference-") as folder:
+        outputs_path = Path(folder) / "outputs"
+        request = ReferenceRequest.model_validate(
+            {
+                "source": str(source.absolute()),
+                "source_format": str(source_format),
+                "inputs": _request_inputs(workload, store),
+                "input_count": len(workload.inputs),
+                "output": output,
+                "outputs_path": str(outputs_path),
+                "threads": os.cpu_count() or 1,
+            }
+        )
+        request_path = Path(folder) / "request.json"
+        request_path.write_text(request.model_dump_json(), encoding="utf-8")
+        classes = _run_worker(request_path, request, engine, on_progress)
+        _check_outputs(outputs_path, classes, source, workload)
+        reference = Reference(outputs=store.put_file(outputs_path), classes=classes, engine=engine)
+    write_value(entry, reference)
+    return reference
+
+
+def _request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput, ...]:
+    tensors = [
+        (workload.tensor, workload.encoding, workload.records),
+        *((item.tensor, item.encoding, item.records) for item in workload.further_tensors),
+    ]
+    for _, _, records in tensors:
+        store.verify(records)
+    return tuple(
+        RequestInput(tensor=tensor, encoding=encoding, records=str(store.path(records).absolute()))
+        for tensor, encoding, records in tensors
+    )
+
+
+def _run_worker(
+    request_path: Path, request: ReferenceRequest, engine: str, on_progress: Progress | None
+) -> int:
+    """The number of classes, after the worker has written the outputs."""
+    package_parent = str(Path(__file__).resolve().parents[2])
+    search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": search_path,
+        "KERAS_BACKEND": "tensorflow",
+        # The reference is the CPU's: a GPU would round differently from one machine to the next.
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    # -P: a numpy.py in the user's folder is not imported.
+    command = [sys.executable, "-P", "-m", "harness.workloads.reference_worker", str(request_path)]
+    answer: dict[str, Any] = {}
+    with (
+        tempfile.TemporaryFile() as last_words,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=last_words, env=environment
+        ) as worker,
+    ):
+        try:
+            assert worker.stdout is not None
+            for line in worker.stdout:
+                message = _parse(line)
+                if "done" in message:
+                    if on_progress is not None:
+                        on_progress(message["done"], request.input_count)
+                elif message:
+                    answer = message
+            status = worker.wait()
+        except BaseException:
+            worker.kill()
+            raise
+        if "error" in answer:
+            error = answer["error"]
+            raise _ERRORS[error["kind"]](error["problem"], where=error["where"], next_step=error["next_step"])
+        if status != 0 or "classes" not in answer:
+            raise _crashed(status, request.source, engine, _tail(last_words))
+    return int(answer["classes"])
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """A message of the worker; a line that a crash cut off is none."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _tail(stream: Any) -> str:
+    stream.seek(0)
+    lines = stream.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:_LAST_WORDS_CHARACTERS] if lines else ""
+
+
+def _crashed(status: int, source: str, engine: str, last_words: str) -> ModelError:
+    if status < 0:
+        try:
+            how = signal.Signals(-status).name
+        except ValueError:
+            how = f"signal {-status}"
+        if how == "SIGKILL":
+            how += ", perhaps for lack of memory"
+        problem = f"the model crashed {engine} ({how})"
+    else:
+        problem = f"{engine} ended with status {status}" + (f": {last_words}" if last_words else "")
+    return ModelError(
+        problem,
+        where=source,
+        next_step="Export or convert the model again, or try it with another version of the engine.",
+    )
+
+
+def _check_outputs(path: Path, classes: int, source: Path, workload: Workload) -> None:
+    outputs = np.memmap(path, "<f4", mode="r", shape=(len(workload.inputs), classes))
+    bad = np.isnan(outputs).any(axis=1)
+    if bad.any():
+        first = workload.inputs[int(bad.argmax())].name
+        raise ModelError(
+            f"the source model gives NaN for {int(bad.sum())} of {len(bad)} inputs, first for {first}",
+            where=str(source),
+            next_step="Check the preprocessing (mean, scale) and the model's weights.",
+        )
+
+
+def _engine(source_format: str) -> str:
+    if source_format == "tflite":
+        return f"LiteRT {version('ai-edge-litert')}"
+    return f"keras {version('keras')} / tensorflow {_tensorflow_version()}"
+
+
+def _tensorflow_version() -> str:
+    for distribution in ("tensorflow", "tensorflow-cpu"):
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    raise ModelError(
+        "TensorFlow is not installed",
+        where="keras",
+        next_step="Install the harness with its dependencies (make setup).",
+    )
+
+
+def _key(source: Path, source_format: str, workload: Workload, output: str, engine: str) -> str:
+    try:
+        with source.open("rb") as stream:
+            source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(source),
+            next_step="Check the path of the model.",
+        ) from error
+    encodings = [workload.encoding, *(item.encoding for item in workload.further_tensors)]
+    everything = {
+        "code": CODE_VERSION,
+        "engine": engine,
+        "source": [source_sha256, str(source_format)],
+        "records": workload.digest,
+        "tensor": workload.tensor,
+        "encodings": [encoding.model_dump(mode="json") for encoding in encodings],
+        "output": output,
+    }
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
