@@ -12,7 +12,8 @@ _KEY = re.compile(r"^\s*([A-Za-z0-9_\-\"']+(?:\s*\.\s*[A-Za-z0-9_\-\"']+)*)\s*="
 def line_of_key(text: str, keys: Sequence[str | int]) -> int:
     """The line (from 1) that defines the key at path ``keys``, or the nearest table or key above it in the path.
 
-    Numbers in ``keys`` are indices into an array of tables (``[[policy.rules]]``) or into an array on the key's own line.
+    Numbers in ``keys`` are indices into an array of tables (``[[policy.rules]]``) or into an array on the
+    key's own line.
     """
     places = _places(text)
     wanted = tuple(keys)

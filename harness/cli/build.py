@@ -9,7 +9,9 @@ import click
 
 @click.command("build")
 @click.argument("suite", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="Also put the .tflite files into this folder.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Also put the .tflite files into this folder."
+)
 @click.option("--cache", type=click.Path(path_type=Path), help="Where built variants are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the variants as JSON.")
 def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool) -> int:

@@ -16,8 +16,8 @@ _PLACES = {
 def command(shell: str) -> None:
     """Print the completion script for SHELL.
 
-    For bash and zsh, put  eval "$(harness completion SHELL)"  into the shell's start-up file; for fish, write the output
-    to ~/.config/fish/completions/harness.fish.
+    For bash and zsh, put  eval "$(harness completion SHELL)"  into the shell's start-up file; for fish, write
+    the output to ~/.config/fish/completions/harness.fish.
     """
     from click.shell_completion import get_completion_class
 

@@ -121,7 +121,9 @@ def _runner() -> Check:
             "Build it again: make setup.",
         )
     return Check(
-        "runner", True, f"{said.get('version')} ({said.get('platform')}) with LiteRT {runtime.version}: {runner}"
+        "runner",
+        True,
+        f"{said.get('version')} ({said.get('platform')}) with LiteRT {runtime.version}: {runner}",
     )
 
 

@@ -9,7 +9,9 @@ import click
 
 @click.command("gate")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--policy", type=click.Path(path_type=Path), help="A TOML file with a [policy] table; a suite will do.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="A TOML file with a [policy] table; a suite will do."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def command(run: Path, policy: Path | None, as_json: bool) -> int:
     """Judge the stored RUN by its suite's policy, or by another.

@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 @click.command("label")
 @click.argument("model")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--suite", type=click.Path(path_type=Path), help="Take labels and preprocessing from this suite.")
+@click.option(
+    "--suite", type=click.Path(path_type=Path), help="Take labels and preprocessing from this suite."
+)
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels, one a line.")
 @click.option("--size", type=(int, int), help="Height and width in pixels.", metavar="H W")
 @click.option("--mean", type=float, multiple=True, help="Once, or once for each channel.")
 @click.option("--scale", type=float, multiple=True, help="Once, or once for each channel.")
 @click.option("--resize", type=click.Choice(["crop", "squash", "pad"]), default="crop", show_default=True)
 @click.option("--crop-fraction", type=float, default=1.0, show_default=True)
-@click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True)
+@click.option(
+    "--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True
+)
 @click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), default="rgb", show_default=True)
-@click.option("--background-class", is_flag=True, help="The model has one class more than the labels, in front.")
+@click.option(
+    "--background-class", is_flag=True, help="The model has one class more than the labels, in front."
+)
 @click.option("--top", type=int, default=5, show_default=True, help="How many labels for each photo.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where decoded photos and outputs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,8 +52,8 @@ def command(
 ) -> int:
     """Label PHOTOS with MODEL: the five best labels of each.
 
-    MODEL is a model file (.keras, .tflite), or RUN:VARIANT for a variant of a stored run, whose suite then says how photos
-    are prepared. For a file, name a --suite, or --size, --mean and --scale.
+    MODEL is a model file (.keras, .tflite), or RUN:VARIANT for a variant of a stored run, whose suite then says
+    how photos are prepared. For a file, name a --suite, or --size, --mean and --scale.
     """
     from harness.cli.places import cache_folder, runs_folder
     from harness.errors import ExitStatus, UsageError

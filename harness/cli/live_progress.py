@@ -7,7 +7,15 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from harness.core.events import Event, Samples, Stage
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob, SkippedInput
@@ -86,7 +94,9 @@ class LiveProgress:
     def job_event(self, job: ScheduledJob, event: Event) -> None:
         if isinstance(event, Samples) and event.phase is Stage.STEADY:
             self._job_runs[job.job_id] += len(event.inputs)
-            self._note("jobs", f"round {job.round_index + 1}: {job.variant}, {self._job_runs[job.job_id]} runs")
+            self._note(
+                "jobs", f"round {job.round_index + 1}: {job.variant}, {self._job_runs[job.job_id]} runs"
+            )
 
     def job_ended(self, job: ScheduledJob, outcome: JobOutcome) -> None:
         if "jobs" in self._tasks:

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.argument("suite", type=click.Path(path_type=Path), required=False)
-@click.option("--resume", is_flag=True, help="Finish a run: SUITE is then a run folder, or nothing for the newest unfinished one.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Finish a run: SUITE is then a run folder, or nothing for the newest unfinished one.",
+)
 @click.option("--target", help="Where to run, instead of the suite's target: local, replay:RUN.")
-@click.option("--policy", type=click.Path(path_type=Path), help="Judge by this file's [policy], not by the suite's.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="Judge by this file's [policy], not by the suite's."
+)
 @click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
-@click.option("--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; progress goes to standard error.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the report as JSON; progress goes to standard error."
+)
 def command(
     suite: Path | None,
     resume: bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from harness.core.runs import ScheduledJob
 
@@ -17,13 +18,13 @@ def shards(input_count: int, rounds: int) -> tuple[tuple[int, int], ...]:
     if input_count < rounds:
         return ((0, input_count),) * rounds
     bounds = [input_count * part // rounds for part in range(rounds + 1)]
-    return tuple((low, high - low) for low, high in zip(bounds, bounds[1:], strict=False))
+    return tuple((low, high - low) for low, high in pairwise(bounds))
 
 
 def schedule(variants: Sequence[str], input_count: int, rounds: int, seed: int) -> tuple[ScheduledJob, ...]:
     """One job for each variant and round; within a round the variants stand in a random order given by ``seed``."""
     generator = random.Random(seed)
-    jobs = []
+    jobs: list[ScheduledJob] = []
     for round_index, (first_input, count) in enumerate(shards(input_count, rounds)):
         order = list(variants)
         generator.shuffle(order)

@@ -24,5 +24,7 @@ def choose_target(name: str, *, idle_limit_s: float, runner: Path | None = None)
     if kind == "replay" and argument:
         return ReplayTarget(Path(argument))
     raise UsageError(
-        f"there is no target {name!r}", where="target", next_step="Choose local, or replay:RUN with a run's folder."
+        f"there is no target {name!r}",
+        where="target",
+        next_step="Choose local, or replay:RUN with a run's folder.",
     )

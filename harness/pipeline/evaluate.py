@@ -32,7 +32,9 @@ def suite_of(folder: RunFolder) -> Suite:
     return parse_suite(plan.suite_toml, where=plan.suite_path)
 
 
-def evaluate(folder: RunFolder, policy: PolicySection | None = None, policy_base: Path | None = None) -> RunReport:
+def evaluate(
+    folder: RunFolder, policy: PolicySection | None = None, policy_base: Path | None = None
+) -> RunReport:
     """The report of a run as it is stored now, judged by ``policy`` (none: the suite's own).
 
     ``policy_base`` is the folder that a relative baseline path starts from (none: the suite's).
@@ -163,9 +165,7 @@ def _result(
     return measure(variant, logs, outputs, reference, workload, confidence=confidence)
 
 
-def _outputs(
-    folder: RunFolder, logs: Sequence[JobLog], shape: tuple[int, ...]
-) -> NDArray[np.float32] | None:
+def _outputs(folder: RunFolder, logs: Sequence[JobLog], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """The variant's outputs ``[inputs, classes]``; rounds that ran the same inputs repeat the same bytes."""
     rows: NDArray[np.float32] | None = None
     for log in logs:
@@ -177,7 +177,9 @@ def _outputs(
         )[0].reshape(log.input_count, -1)
         if rows is None:
             rows = np.full((shape[0], raw.shape[1]), np.nan, dtype=np.float32)
-        rows[log.first_input : log.first_input + log.input_count] = dequantize(raw, model.outputs[0].quantization)
+        rows[log.first_input : log.first_input + log.input_count] = dequantize(
+            raw, model.outputs[0].quantization
+        )
     return rows
 
 
@@ -194,4 +196,3 @@ def _inference_ns(log: JobLog) -> int:
         elif isinstance(event, StageFinished) and event.stage == "first_run":
             total += event.duration_ns or 0
     return total
-

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
-from harness.core.jobs import Blob, Job, JobInput, RunSettings
+from harness.core.jobs import Blob, Encoding, Job, JobInput, RunSettings
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
 from harness.core.variants import Variant
 from harness.core.workload import Workload
@@ -47,7 +48,7 @@ def measure(
             outcome = _skipped(job)
         else:
             writer.place(job, variants[job.variant])
-            outcome = target.run(folder.path, job.job_id, lambda event, job=job: progress.job_event(job, event))  # type: ignore[misc]
+            outcome = target.run(folder.path, job.job_id, partial(progress.job_event, job))
         if outcome.status is not JobStatus.FINISHED:
             broken.add(job.variant)
         folder.write_outcome(outcome)
@@ -66,12 +67,14 @@ def _skipped(job: ScheduledJob) -> JobOutcome:
 class _JobWriter:
     """Writes job folders with their blobs below the run; a shard's bytes are stored once for all variants."""
 
-    def __init__(self, folder: RunFolder, workload: Workload, settings: RunSettings, cache: BlobStore) -> None:
+    def __init__(
+        self, folder: RunFolder, workload: Workload, settings: RunSettings, cache: BlobStore
+    ) -> None:
         self._folder = folder
         self._workload = workload
         self._settings = settings
         self._cache = cache
-        self._shards: dict[tuple[int, int], Blob] = {}
+        self._shards: dict[tuple[str, int, int], Blob] = {}
 
     def place(self, scheduled: ScheduledJob, variant: Variant) -> None:
         """Write the job folder, unless it is there already."""
@@ -84,25 +87,31 @@ class _JobWriter:
                 job_id=scheduled.job_id,
                 variant=variant.name,
                 model=variant.model,
-                inputs=(
-                    JobInput(
-                        tensor=self._workload.tensor,
-                        blob=self._shard(scheduled.first_input, scheduled.input_count),
-                        encoding=self._workload.encoding,
-                    ),
-                ),
+                inputs=self._inputs(scheduled.first_input, scheduled.input_count),
                 first_input=scheduled.first_input,
                 input_count=scheduled.input_count,
                 settings=self._settings,
             ),
         )
 
-    def _shard(self, first_input: int, input_count: int) -> Blob:
-        key = (first_input, input_count)
+    def _inputs(self, first_input: int, input_count: int) -> tuple[JobInput, ...]:
+        workload = self._workload
+        tensors = [
+            (workload.tensor, workload.records, workload.encoding),
+            *((item.tensor, item.records, item.encoding) for item in workload.further_tensors),
+        ]
+        return tuple(
+            JobInput(
+                tensor=name, blob=self._shard(records, encoding, first_input, input_count), encoding=encoding
+            )
+            for name, records, encoding in tensors
+        )
+
+    def _shard(self, records: Blob, encoding: Encoding, first_input: int, input_count: int) -> Blob:
+        key = (records.sha256, first_input, input_count)
         if key not in self._shards:
-            record_bytes = self._workload.encoding.record_bytes
-            records = np.memmap(self._cache.path(self._workload.records), dtype=np.uint8, mode="r")
-            start = first_input * record_bytes
-            shard = np.ascontiguousarray(records[start : start + input_count * record_bytes])
-            self._shards[key] = self._folder.blobs.put_bytes(memoryview(shard))
+            whole = np.memmap(self._cache.path(records), dtype=np.uint8, mode="r")
+            start = first_input * encoding.record_bytes
+            shard = np.ascontiguousarray(whole[start : start + input_count * encoding.record_bytes])
+            self._shards[key] = self._folder.blobs.put_bytes(shard.data)
         return self._shards[key]

@@ -85,7 +85,9 @@ def open_suite_source(suite: Suite, base: Path) -> SourceModel:
     return open_source(base / suite.model.path)
 
 
-def load_workload(section: WorkloadSection, base: Path, store: BlobStore, progress: Progress) -> LoadedWorkload:
+def load_workload(
+    section: WorkloadSection, base: Path, store: BlobStore, progress: Progress
+) -> LoadedWorkload:
     """The suite's inputs, decoded into ``store`` or found there.
 
     Raises:
@@ -202,11 +204,11 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     variants = {}
     failed = []
     for recipe in suite.variants.recipes:
-        result = folder.variant(recipe.value)
-        if isinstance(result, Variant):
-            variants[result.name] = result
-        elif result is not None:
-            failed.append(not_built(result))
+        outcome = folder.variant(recipe.value)
+        if isinstance(outcome, Variant):
+            variants[outcome.name] = outcome
+        elif outcome is not None:
+            failed.append(not_built(outcome))
     if not variants:
         raise BuildError(
             f"no variant could be built; {failed[0].name}: {failed[0].problem}",
@@ -225,7 +227,12 @@ def _is_built(folder: RunFolder, recipe: Recipe, store: BlobStore) -> bool:
 
 
 def _reference(
-    folder: RunFolder, source: SourceModel, workload: Workload, store: BlobStore, cache: Path, progress: Progress
+    folder: RunFolder,
+    source: SourceModel,
+    workload: Workload,
+    store: BlobStore,
+    cache: Path,
+    progress: Progress,
 ) -> Reference:
     if folder.has_reference():
         return folder.reference()

@@ -83,7 +83,8 @@ def read_output_records(
         raise WireError(f"cannot be read: {problem.strerror}", where=str(path), next_step=next_step) from None
     if size_bytes != record_bytes * input_count:
         raise WireError(
-            f"has {size_bytes} bytes, but {input_count} records of {record_bytes} bytes need {record_bytes * input_count}",
+            f"has {size_bytes} bytes, but {input_count} records of {record_bytes} bytes "
+            f"need {record_bytes * input_count}",
             where=str(path),
             next_step=next_step,
         )
