@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -69,8 +70,8 @@ def _text(head: bytes) -> str | None:
     if b"\x00" in head:
         return None
     try:
-        # A character may be cut in two at the end of the head.
-        return head.decode("utf-8") if len(head) < HEAD_BYTES else head[:-4].decode("utf-8", errors="strict")
+        # Incrementally, because the last character of the head may be cut in two.
+        return codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return None
 

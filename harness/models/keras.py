@@ -58,8 +58,8 @@ def check_archive(path: Path) -> None:
         raise ModelError(
             f"was written by Keras {version}, and only files of Keras 3 can be read",
             where=where,
-            next_step="Load it with the Keras that wrote it, convert it there with tf.lite.TFLiteConverter and "
-            "give the .tflite here; or build the model in Keras 3, load the weights and save it.",
+            next_step="Load it with the Keras that wrote it, convert it there with tf.lite.TFLiteConverter "
+            "and give the .tflite here; or build the model in Keras 3, load the weights, save it.",
         )
     _refuse_foreign_code(config, where)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 DEFLATE_LEVEL: Final = 6
-"""What ``zip`` and ``ditto`` use unless told otherwise; level 9 saves less than 0.03 % on weights."""
+"""What ``zip`` uses unless told otherwise. Level 9 saves 0.03 % at most, but 6 % on rounded weights."""
 CHUNK_BYTES: Final = 1 << 20
 
 

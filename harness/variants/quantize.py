@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,12 @@ from harness.errors import BuildError
 from harness.models.tflite import read_tflite
 from harness.variants.recipes import no_calibration
 
-_ACTIVATION_BITS = {Recipe.INT8: 8, Recipe.INT16X8: 16}
+_ACTIVATION_BITS: Final = {Recipe.INT8: 8, Recipe.INT16X8: 16}
+
+LEAST_DYNAMIC_ELEMENTS: Final = 1024
+"""Layers with fewer weights stay float32 in ``dynamic-int8``, as with TensorFlow's converter: there is
+little to save, and quantizing their activations at every run costs time (the first layers of an image model have few
+weights and large activations)."""
 
 
 def quantize(recipe: Recipe, base: Path, samples: NDArray[Any] | None, *, threads: int) -> bytes:
@@ -52,20 +57,28 @@ def _quantized(recipe: Recipe, base: Path, samples: NDArray[Any] | None, threads
 
 
 def _recipe_manager(recipe: Recipe) -> Any:
+    from litert_quantizer import qtyping
     from litert_quantizer.algorithm_manager import AlgorithmName
-    from litert_quantizer.qtyping import TFLOperationName
     from litert_quantizer.recipe_manager import RecipeManager
 
     manager = RecipeManager()
-    everywhere = {"regex": ".*", "operation_name": TFLOperationName.ALL_SUPPORTED}
+    everywhere = {"regex": ".*", "operation_name": qtyping.TFLOperationName.ALL_SUPPORTED}
     if recipe is Recipe.FLOAT16:
         manager.add_weight_only_config(**everywhere, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
     elif recipe is Recipe.DYNAMIC_INT8:
-        manager.add_dynamic_config(**everywhere, num_bits=8)
-    else:
-        manager.add_static_config(
-            **everywhere, activation_num_bits=_ACTIVATION_BITS[recipe], weight_num_bits=8
+        weights = qtyping.TensorQuantizationConfig(
+            num_bits=8, symmetric=True, granularity=qtyping.QuantGranularity.CHANNELWISE
         )
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=qtyping.ComputePrecision.INTEGER,
+            explicit_dequantize=False,
+            min_weight_elements=LEAST_DYNAMIC_ELEMENTS,
+        )
+        manager.add_quantization_config(**everywhere, op_config=config)
+    else:
+        bits = _ACTIVATION_BITS[recipe]
+        manager.add_static_config(**everywhere, activation_num_bits=bits, weight_num_bits=8)
     return manager
 
 
