@@ -135,6 +135,7 @@ bool ModelSession::resize_inputs(const std::vector<std::vector<int32_t>>& shapes
 void ModelSession::settle_output_shapes(bool resized) {
   const bool settled =
       std::all_of(outputs_.begin(), outputs_.end(), [](const TensorInfo& t) { return is_settled(t.shape); });
+  outputs_are_free_ = !settled;
   if (!resized && settled) return;
   std::vector<litert::Layout> layouts(outputs_.size());
   check(functions_.GetCompiledModelOutputTensorLayouts(compiled_, kSignatureIndex, layouts.size(), layouts.data(),
@@ -192,6 +193,11 @@ uint64_t ModelSession::run_ns() {
       functions_.RunCompiledModel(compiled_, kSignatureIndex, input_buffers_.size(), input_buffers_.data(),
                                   output_buffers_.size(), output_buffers_.data());
   const uint64_t after = monotonic_ns();
+  if (status != litert::kOk && outputs_are_free_) {
+    throw JobError(FailureCode::kOutputUnsupported,
+                   "the invocation failed, and the model leaves dimensions of an output free: a size that is known "
+                   "only while the model runs is not supported");
+  }
   check(status, FailureCode::kInvokeFailed, "the invocation failed");
   return std::max<uint64_t>(after - before, 1);
 }

@@ -38,7 +38,8 @@ class ModelSession {
   void write_input(size_t index, const std::function<void(void*)>& use);
   void read_output(size_t index, const std::function<void(const void*)>& use);
 
-  // One invocation; the time it took, at least 1 ns. Throws JobError(invoke_failed, out_of_memory).
+  // One invocation; the time it took, at least 1 ns. Throws JobError(invoke_failed, output_unsupported,
+  // out_of_memory).
   uint64_t run_ns();
 
  private:
@@ -58,6 +59,7 @@ class ModelSession {
   litert::CompiledModel compiled_ = nullptr;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
+  bool outputs_are_free_ = false;  // the file leaves a dimension of one open
   std::vector<litert::TensorBuffer> input_buffers_;
   std::vector<litert::TensorBuffer> output_buffers_;
 };
