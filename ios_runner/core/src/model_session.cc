@@ -194,9 +194,10 @@ uint64_t ModelSession::run_ns() {
                                   output_buffers_.size(), output_buffers_.data());
   const uint64_t after = monotonic_ns();
   if (status != litert::kOk && outputs_are_free_) {
-    throw JobError(FailureCode::kOutputUnsupported,
-                   "the invocation failed, and the model leaves dimensions of an output free: a size that is known "
-                   "only while the model runs is not supported");
+    throw JobError(
+        FailureCode::kOutputUnsupported,
+        "the invocation failed, and the model leaves dimensions of an output free: a size that is known "
+        "only while the model runs is not supported");
   }
   check(status, FailureCode::kInvokeFailed, "the invocation failed");
   return std::max<uint64_t>(after - before, 1);
