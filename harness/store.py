@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,14 @@ class RunFolder:
     def create(cls, runs: Path, plan: Plan) -> RunFolder:
         """A new folder for ``plan``, in ``runs``."""
         folder = cls(runs / plan.run_id)
-        folder.path.mkdir(parents=True, exist_ok=False)
+        try:
+            folder.path.mkdir(parents=True, exist_ok=False)
+        except OSError as problem:
+            raise RunError(
+                f"the run folder cannot be made: {problem.strerror}",
+                where=str(folder.path),
+                next_step="Use --runs with a folder that you may write to.",
+            ) from None
         write_value(folder.path / "plan.json", plan)
         return folder
 
@@ -164,7 +172,11 @@ class RunFolder:
         return read_value(path, JobOutcome, next_step=_DAMAGED) if path.is_file() else None
 
     def write_report(self, report: RunReport) -> None:
-        write_text(self.path / "report.json", report.model_dump_json(indent=1, exclude_none=True) + "\n")
+        write_text(self.path / "report.json", report.model_dump_json(indent=1) + "\n")
+
+    def discard(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.path)
 
     @property
     def is_complete(self) -> bool:
@@ -202,7 +214,7 @@ def latest_incomplete_run(runs: Path) -> RunFolder:
     """
     for folder in reversed(list_runs(runs)):
         if not folder.is_complete:
-            return folder
+            return RunFolder.open(folder.path)
     raise UsageError(
         "there is no unfinished run to resume", where=str(runs), next_step="Start one: harness run SUITE."
     )

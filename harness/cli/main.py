@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import click
 
 from harness import __version__
-from harness.errors import ExitStatus, HarnessError
+from harness.errors import ExitStatus, HarnessError, UsageError
+
+# As a shell shows a command that SIGPIPE ended: neither a pass nor a fail.
+_BROKEN_PIPE = 128 + signal.SIGPIPE
+_MENDED_BY_THE_USER = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.EIO,
+}
 
 _VERBS = {
     "run": "Build, run, measure and judge a suite; or resume a run.",
@@ -52,6 +71,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    # What ends a CI job ends the runner too, and leaves a run that can be resumed.
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run_cli(arguments))
 
 
@@ -65,8 +86,12 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
         return int(ExitStatus.INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return int(ExitStatus.USAGE)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        _explain(_wrong_use(error.format_message(), context.command_path if context else "harness"))
         return int(ExitStatus.USAGE)
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
@@ -74,8 +99,31 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output went away (``| head``): there is nobody left to tell.
         sys.stderr.close()
-        return int(ExitStatus.PASS)
+        return _BROKEN_PIPE
+    except SystemExit:
+        # How rich answers a broken pipe; nothing else below raises it.
+        return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _MENDED_BY_THE_USER:
+            raise
+        _explain(
+            HarnessError(
+                f"{error.strerror}",
+                where=str(error.filename) if error.filename else None,
+                next_step="Check the path, its permissions and the free space on the disk.",
+            )
+        )
+        return int(ExitStatus.USAGE)
     return int(result) if isinstance(result, int) else int(ExitStatus.PASS)
+
+
+def _wrong_use(problem: str, command: str) -> UsageError:
+    return UsageError(problem.rstrip("."), next_step=f"{command} --help")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def _explain(error: HarnessError) -> None:

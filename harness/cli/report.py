@@ -24,7 +24,7 @@ def command(run: Path, style: str, as_json: bool, disagreements: bool, output: P
 
     report = evaluate(find_run(run, runs_folder(None)))
     if as_json or style == "json":
-        text = report.model_dump_json(indent=1, exclude_none=True) + "\n"
+        text = report.model_dump_json(indent=1) + "\n"
     elif style == "markdown":
         from harness.render.markdown import markdown_report
 

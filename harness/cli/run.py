@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from harness.cli.live_progress import LiveProgress
     from harness.core.report import RunReport
     from harness.store import RunFolder
+    from harness.suite import PolicySection
 
 
 @click.command("run")
@@ -44,7 +45,10 @@ def command(
 
     Ctrl-C leaves a run that  harness run --resume  finishes. The exit status is the verdict.
     """
+    import shlex
+
     from rich.console import Console
+    from rich.markup import escape
 
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runs_folder
@@ -54,17 +58,25 @@ def command(
     console = Console(stderr=True) if as_json else Console()
     if suite is None and not resume:
         raise UsageError("no suite is named", next_step="harness run SUITE, or harness run --resume.")
+    if resume and target is not None:
+        raise UsageError(
+            "a run is resumed on the target that it began on",
+            where="--target",
+            next_step="Leave --target out, or start a new run: harness run SUITE --target TARGET.",
+        )
     runs = runs_folder(runs)
+    judging = _judging(policy) if policy else None
     with LiveProgress(console) as progress:
-        folder = _resumed(suite, runs) if resume else _new(suite, target, runs)
-        console.print(f"Run [bold]{folder.path}[/]")
+        folder = _resumed(suite, runs) if resume else _new(suite, target, runs, judging)
+        console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
-            report = _work(folder, cache or cache_folder(), progress, policy)
+            report = _work(folder, cache or cache_folder(), progress, judging, is_new=not resume)
         except KeyboardInterrupt:
-            console.print(f"\nInterrupted. Finish it: harness run --resume {folder.path}")
+            finish = f"harness run --resume {escape(shlex.quote(str(folder.path)))}"
+            console.print(f"\nInterrupted. Finish it: {finish}", soft_wrap=True)
             raise
     if as_json:
-        click.echo(report.model_dump_json(indent=1, exclude_none=True))
+        click.echo(report.model_dump_json(indent=1))
     else:
         from harness.render.terminal import terminal_report
 
@@ -72,19 +84,31 @@ def command(
     return int(exit_status(report))
 
 
-def _new(suite_path: Path | None, target: str | None, runs: Path) -> RunFolder:
+def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
+    """Another policy, and the folder that its baseline's path starts from."""
+    from harness.suite import read_policy
+
+    return read_policy(policy_path), policy_path.parent
+
+
+def _new(
+    suite_path: Path | None, target: str | None, runs: Path, judging: tuple[PolicySection, Path] | None
+) -> RunFolder:
     from harness.cli.places import runner_override
-    from harness.pipeline.choose_target import choose_target
+    from harness.pipeline.choose_target import absolute_target, choose_target
+    from harness.pipeline.evaluate import read_baseline
     from harness.pipeline.prepare import open_suite_source, plan_run
     from harness.store import RunFolder
     from harness.suite import read_suite
 
     assert suite_path is not None
     suite, text = read_suite(suite_path)
-    name = target or suite.run.target
-    # A target that cannot be used is told before anything is built.
+    base = suite_path.parent
+    name = absolute_target(target, Path()) if target else absolute_target(suite.run.target, base)
+    # A target or a baseline that cannot be used is told before anything is built.
     choose_target(name, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()).close()
-    source = open_suite_source(suite, suite_path.parent)
+    read_baseline(*(judging or (suite.policy, base)))
+    source = open_suite_source(suite, base)
     return RunFolder.create(runs, plan_run(suite, suite_path, text, source, name))
 
 
@@ -94,20 +118,32 @@ def _resumed(named: Path | None, runs: Path) -> RunFolder:
     return find_run(named, runs) if named else latest_incomplete_run(runs)
 
 
-def _work(folder: RunFolder, cache: Path, progress: LiveProgress, policy_path: Path | None) -> RunReport:
+def _work(
+    folder: RunFolder,
+    cache: Path,
+    progress: LiveProgress,
+    judging: tuple[PolicySection, Path] | None,
+    *,
+    is_new: bool,
+) -> RunReport:
     from harness.cli.places import runner_override
+    from harness.errors import HarnessError
     from harness.pipeline.choose_target import choose_target
     from harness.pipeline.evaluate import evaluate, suite_of
     from harness.pipeline.measure import measure
     from harness.pipeline.prepare import prepare
-    from harness.suite import read_policy
     from harness.wire.blobs import BlobStore
 
     suite = suite_of(folder)
-    policy = read_policy(policy_path) if policy_path else None
     with folder.locked():
         if not folder.is_complete:
-            variants = prepare(folder, suite, cache, progress)
+            try:
+                variants = prepare(folder, suite, cache, progress)
+            except HarnessError:
+                # It would end the same way again: there is nothing to resume.
+                if is_new:
+                    folder.discard()
+                raise
             target = choose_target(
                 folder.plan().target, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()
             )
@@ -115,6 +151,6 @@ def _work(folder: RunFolder, cache: Path, progress: LiveProgress, policy_path: P
                 measure(folder, variants, BlobStore(cache), target, progress)
             finally:
                 target.close()
-        report = evaluate(folder, policy, policy_path.parent if policy_path else None)
+        report = evaluate(folder, *(judging or ()))
         folder.write_report(report)
     return report

@@ -11,6 +11,12 @@ from harness.targets.replay import ReplayTarget
 from harness.targets.runner_executable import runner_executable
 
 
+def absolute_target(name: str, base: Path) -> str:
+    """``name`` with the folder of a replayed run, which counts from ``base``, made absolute."""
+    kind, _, argument = name.partition(":")
+    return f"replay:{(base / argument).resolve()}" if kind == "replay" and argument else name
+
+
 def choose_target(name: str, *, idle_limit_s: float, runner: Path | None = None) -> Target:
     """The target called ``name``: ``local``, or ``replay:RUN`` with the folder of a recorded run.
 

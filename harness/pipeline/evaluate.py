@@ -52,8 +52,7 @@ def evaluate(
             next_step=f"Finish it: harness run --resume {folder.path}",
         )
     section = policy or suite.policy
-    base = policy_base or Path(plan.suite_path).parent
-    baseline = read_report(base / section.baseline).results if section.baseline is not None else None
+    baseline = read_baseline(section, policy_base or Path(plan.suite_path).parent)
     workload = folder.workload()
     reference = folder.reference()
     reference_outputs = _reference_outputs(folder, reference, len(workload.inputs))
@@ -87,6 +86,15 @@ def evaluate(
         measuring_ns=sum(outcome.wall_ns for outcome in outcomes.values() if outcome),
         inference_ns=sum(_inference_ns(log) for log in logs),
     )
+
+
+def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | None:
+    """The results of the policy's baseline, whose path starts from ``base``; ``None`` where it names none.
+
+    Raises:
+        WireError: it cannot be read.
+    """
+    return read_report(base / section.baseline).results if section.baseline is not None else None
 
 
 def read_logs(folder: RunFolder) -> list[JobLog]:

@@ -223,7 +223,10 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
 
 def _is_built(folder: RunFolder, recipe: Recipe, store: BlobStore) -> bool:
     result = folder.variant(recipe.value)
-    return isinstance(result, FailedBuild) or (isinstance(result, Variant) and store.has(result.model))
+    if isinstance(result, Variant):
+        # The run's own copy counts: a variant built anew may have other bytes than the jobs that ran.
+        return folder.blobs.has(result.model) or store.has(result.model)
+    return result is not None
 
 
 def _reference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import importlib.util
 import platform
@@ -77,6 +78,7 @@ class LocalTarget:
             TargetError: the runner cannot be started, or says that it was used wrongly.
         """
         folder = job_folder(root, job_id)
+        self._await_other_runner(folder / "events.jsonl")
         reader = EventLogReader(folder / "events.jsonl")
         events: list[Event] = list(reader.new_events())
         command = [
@@ -128,6 +130,20 @@ class LocalTarget:
             )
         return outcome_of_exit(job_id, process.returncode, events, error_text=error_text, wall_ns=wall_ns)
 
+    def _await_other_runner(self, log: Path) -> None:
+        """Wait while the runner of a harness that was killed still works on the job: its samples count."""
+        heard_s, size_bytes = time.monotonic(), -1
+        while _is_locked(log):
+            if log.stat().st_size != size_bytes:
+                heard_s, size_bytes = time.monotonic(), log.stat().st_size
+            if time.monotonic() - heard_s > self._idle_limit_s:
+                raise TargetError(
+                    f"another runner holds this job and wrote nothing for {self._idle_limit_s:g} s",
+                    where=str(log),
+                    next_step="End that harness-runner process, then resume.",
+                )
+            time.sleep(_POLL_S)
+
     def _follow(
         self, process: subprocess.Popen[bytes], reader: EventLogReader, events: list[Event], on_event: OnEvent
     ) -> bool:
@@ -150,6 +166,18 @@ class LocalTarget:
 
     def close(self) -> None:
         """Nothing stays open between jobs."""
+
+
+def _is_locked(log: Path) -> bool:
+    """Whether a runner works on the job: it holds a lock on the log (docs/wire-format.md)."""
+    try:
+        with log.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

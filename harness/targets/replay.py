@@ -11,6 +11,7 @@ from harness.errors import TargetError
 from harness.targets.base import OnEvent, outcome_of_exit
 from harness.wire.event_log import read_events
 from harness.wire.job_folder import job_folder, read_job
+from harness.wire.strict_json import read_value
 
 
 class ReplayTarget:
@@ -55,6 +56,7 @@ class ReplayTarget:
                 next_step="Replay the suite that was recorded, unchanged, or choose another target.",
             )
         folder = job_folder(root, job_id)
+        known = len(read_events(folder / "events.jsonl"))
         for name in ("outputs.bin", "events.jsonl"):
             recorded = recorded_folder / name
             if recorded.is_file():
@@ -62,8 +64,11 @@ class ReplayTarget:
                 shutil.copyfile(recorded, partial)
                 partial.replace(folder / name)
         events = read_events(folder / "events.jsonl")
-        for event in events:
+        for event in events[known:]:
             on_event(event)
+        outcome = recorded_folder / "outcome.json"
+        if outcome.is_file():
+            return read_value(outcome, JobOutcome, next_step="Replay another run: this one is damaged.")
         return outcome_of_exit(job_id, 0, events, error_text="the recording ends here", wall_ns=0)
 
     def close(self) -> None:
