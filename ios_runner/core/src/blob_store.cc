@@ -12,7 +12,7 @@
 namespace harness {
 namespace {
 
-constexpr size_t kChunkBytes = 128 * 1024;
+constexpr size_t kHashChunkBytes = 128 * 1024;
 
 struct timespec modified(const struct stat& info) {
 #ifdef __APPLE__
@@ -30,7 +30,7 @@ bool older(const struct timespec& a, const struct timespec& b) {
 
 std::string hash_file(const File& file, uint64_t size, const std::atomic<bool>& cancel) {
   Sha256 hash;
-  std::vector<uint8_t> chunk(kChunkBytes);
+  std::vector<uint8_t> chunk(kHashChunkBytes);
   for (uint64_t done = 0; done < size;) {
     if (cancel.load(std::memory_order_relaxed)) throw Cancelled();
     const auto part = static_cast<size_t>(std::min<uint64_t>(chunk.size(), size - done));

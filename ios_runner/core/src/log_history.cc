@@ -10,7 +10,7 @@ namespace harness {
 namespace {
 
 constexpr size_t kLargestLineBytes = 1U << 20U;
-constexpr size_t kChunkBytes = 64 * 1024;
+constexpr size_t kLogChunkBytes = 64 * 1024;
 
 void skip(ObjectReader& reader, std::initializer_list<const char*> required,
           std::initializer_list<const char*> optional = {}) {
@@ -88,7 +88,7 @@ LogHistory LogHistoryReader::finish() && {
 
 LogHistory read_history(const File& log, uint64_t size, LogHistoryReader reader) {
   std::string pending;
-  std::string chunk(kChunkBytes, '\0');
+  std::string chunk(kLogChunkBytes, '\0');
   uint64_t line_number = 0;
   const auto fail = [&](const std::string& problem) {
     throw FormatError("events.jsonl, line " + std::to_string(line_number + 1) + ": " + problem +

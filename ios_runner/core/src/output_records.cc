@@ -8,14 +8,14 @@
 namespace harness {
 namespace {
 
-constexpr size_t kChunkBytes = 64 * 1024;
+constexpr size_t kComparedChunkBytes = 64 * 1024;
 
 }  // namespace
 
 OutputRecords::OutputRecords(const std::string& path, uint64_t record_bytes, uint64_t input_count)
     : file_(path, O_RDWR | O_CREAT),
       record_bytes_(record_bytes),
-      chunk_(static_cast<size_t>(std::min<uint64_t>(kChunkBytes, record_bytes))) {
+      chunk_(static_cast<size_t>(std::min<uint64_t>(kComparedChunkBytes, record_bytes))) {
   if (file_.size_bytes() > record_bytes * input_count) file_.truncate(record_bytes * input_count);
 }
 
