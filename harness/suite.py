@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.core.events import TargetClass
 from harness.core.jobs import Loading, RunSettings, StopRule
 from harness.core.policy import Metric, Policy, Rule, Unit
+from harness.core.preprocessing import Preprocessing
 from harness.core.value import Value
 from harness.core.variants import Recipe, VariantName
 from harness.core.workload import OutputKind, Task
@@ -35,40 +36,6 @@ class ModelSection(Value):
     """``[model]``: the source model."""
 
     path: str
-
-
-class PreprocessSection(Value):
-    """``[workload.preprocess]``: how a photo becomes the model's input; see ``harness.workloads.preprocess``."""
-
-    size: Annotated[tuple[int, int], Field(description="height, width in pixels")]
-    resize: Literal["crop", "squash", "pad"] = "crop"
-    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    channels: Literal["rgb", "bgr", "gray"] = "rgb"
-    mean: float | tuple[float, ...] = 0.0
-    scale: float | tuple[float, ...] = 255.0
-
-    @property
-    def channel_count(self) -> int:
-        return 1 if self.channels == "gray" else 3
-
-    def per_channel(self, figure: float | tuple[float, ...]) -> tuple[float, ...]:
-        """``mean`` or ``scale`` as one number for each channel."""
-        return (float(figure),) * self.channel_count if isinstance(figure, int | float) else figure
-
-    @model_validator(mode="after")
-    def _one_figure_for_each_channel(self) -> PreprocessSection:
-        if min(self.size) < 1:
-            raise ValueError("size must be two positive numbers: height, width")
-        for name in ("mean", "scale"):
-            figures = self.per_channel(getattr(self, name))
-            if len(figures) != self.channel_count:
-                raise ValueError(
-                    f"{name} has {len(figures)} numbers for {self.channel_count} channels ({self.channels})"
-                )
-        if min(self.per_channel(self.scale)) <= 0:
-            raise ValueError("scale must be greater than 0")
-        return self
 
 
 class CalibrationSection(Value):
@@ -99,7 +66,7 @@ class WorkloadSection(Value):
     background_class: bool = False
     views: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: int = 0
-    preprocess: PreprocessSection | None = None
+    preprocess: Preprocessing | None = None
     calibration: CalibrationSection | None = None
 
     @model_validator(mode="after")

@@ -56,6 +56,7 @@ def command(
     how photos are prepared. For a file, name a --suite, or --size, --mean and --scale.
     """
     from harness.cli.places import cache_folder, runs_folder
+    from harness.core.preprocessing import Channels, Interpolation, Preprocessing, ResizeMode
     from harness.errors import ExitStatus, UsageError
     from harness.pipeline.label import Preparation, label_photos, model_of
 
@@ -68,15 +69,17 @@ def command(
                 next_step="Give --suite SUITE, or --size H W with --mean and --scale (and --labels).",
             )
         preparation = Preparation(
-            size=size,
-            mean=mean,
-            scale=scale,
-            resize=resize,
-            crop_fraction=crop_fraction,
-            interpolation=interpolation,
-            channels=channels,
-            labels=labels,
-            background_class=background_class,
+            Preprocessing(
+                size=size,
+                mean=mean,
+                scale=scale,
+                resize=ResizeMode(resize),
+                crop_fraction=crop_fraction,
+                interpolation=Interpolation(interpolation),
+                channels=Channels(channels),
+            ),
+            labels,
+            background_class,
         )
     else:
         preparation = Preparation.of_suite(section, base, labels)

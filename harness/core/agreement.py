@@ -144,7 +144,8 @@ def _mean_divergence(reference: Scores, outputs: Scores, output_kind: OutputKind
         expected = _probabilities(reference[chunk], output_kind)
         got = _probabilities(outputs[chunk], output_kind)
         if not (
-            _are_distributions(expected, DISTRIBUTION_TOLERANCE) and _are_distributions(got, QUANTIZED_TOLERANCE)
+            _are_distributions(expected, DISTRIBUTION_TOLERANCE)
+            and _are_distributions(got, QUANTIZED_TOLERANCE)
         ):
             return None
         expected = expected / expected.sum(axis=1, keepdims=True)

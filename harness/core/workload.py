@@ -84,11 +84,12 @@ class Workload(Value):
 
     @property
     def digest(self) -> str:
-        """Names the bytes that reach the model, not the labels: two runs with it are comparable."""
-        if not self.further_tensors:
-            return self.records.sha256
-        parts = [(self.tensor, self.records), *((item.tensor, item.records) for item in self.further_tensors)]
-        text = "\n".join(f"{blob.sha256} {tensor}" for tensor, blob in parts)
+        """Names what reaches the model, bytes and encoding, not the labels: two runs with it are comparable."""
+        parts = [
+            (self.tensor, self.records, self.encoding),
+            *((item.tensor, item.records, item.encoding) for item in self.further_tensors),
+        ]
+        text = "\n".join(f"{blob.sha256} {encoding.model_dump_json()} {tensor}" for tensor, blob, encoding in parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def label(self, index: int) -> str:

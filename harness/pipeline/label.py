@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.preprocessing import Preprocessing
 from harness.core.variants import Variant
 from harness.errors import UsageError
 from harness.models.source import open_source
@@ -15,20 +16,13 @@ from harness.suite import WorkloadSection, read_suite
 from harness.wire.blobs import BlobStore
 from harness.workloads.classify import Classification, classify
 from harness.workloads.images import ImageWorkloadSpec
-from harness.workloads.preprocess import Channels, Interpolation, Preprocessing, ResizeMode
 
 
 @dataclass(frozen=True)
 class Preparation:
     """How photos become inputs, and what the classes are called."""
 
-    size: tuple[int, int]
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    resize: str
-    crop_fraction: float
-    interpolation: str
-    channels: str
+    preprocessing: Preprocessing
     labels: Path | None
     background_class: bool
 
@@ -39,24 +33,13 @@ class Preparation:
         Raises:
             UsageError: the suite is not about photos.
         """
-        preprocess = section.preprocess
-        if preprocess is None:
+        if section.preprocess is None:
             raise UsageError(
                 "the suite's workload has no photos", where=str(base), next_step="Label with an image suite."
             )
         if labels is None and section.labels is not None:
             labels = base / section.labels
-        return cls(
-            size=preprocess.size,
-            mean=preprocess.per_channel(preprocess.mean),
-            scale=preprocess.per_channel(preprocess.scale),
-            resize=preprocess.resize,
-            crop_fraction=preprocess.crop_fraction,
-            interpolation=preprocess.interpolation,
-            channels=preprocess.channels,
-            labels=labels,
-            background_class=section.background_class,
-        )
+        return cls(section.preprocess, labels, section.background_class)
 
 
 def model_of(name: str, suite: Path | None, runs: Path) -> tuple[Path, WorkloadSection | None, Path]:
@@ -98,15 +81,7 @@ def label_photos(
     source = open_source(model)
     spec = ImageWorkloadSpec(
         inputs=tuple(str(photo) for photo in photos),
-        preprocessing=Preprocessing(
-            size=preparation.size,
-            mean=preparation.mean,
-            scale=preparation.scale,
-            resize=ResizeMode(preparation.resize),
-            crop_fraction=preparation.crop_fraction,
-            interpolation=Interpolation(preparation.interpolation),
-            channels=Channels(preparation.channels),
-        ),
+        preprocessing=preparation.preprocessing,
         labels=str(preparation.labels) if preparation.labels is not None else None,
         background_class=preparation.background_class,
     )

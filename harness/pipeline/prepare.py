@@ -30,7 +30,6 @@ from harness.wire.blobs import BlobStore
 from harness.workloads.images import CalibrationSpec, ImageWorkloadSpec, load_images
 from harness.workloads.labels import check_labels
 from harness.workloads.loaded import LoadedWorkload
-from harness.workloads.preprocess import Channels, Interpolation, Preprocessing, ResizeMode
 from harness.workloads.reference import compute_reference
 from harness.workloads.tensors import TensorWorkloadSpec, load_tensors
 
@@ -109,20 +108,11 @@ def load_workload(
             ),
             store,
         )
-    preprocess = section.preprocess
-    assert preprocess is not None
+    assert section.preprocess is not None
     return load_images(
         ImageWorkloadSpec(
             inputs=(str(base / section.inputs),),
-            preprocessing=Preprocessing(
-                size=preprocess.size,
-                resize=ResizeMode(preprocess.resize),
-                crop_fraction=preprocess.crop_fraction,
-                interpolation=Interpolation(preprocess.interpolation),
-                channels=Channels(preprocess.channels),
-                mean=preprocess.per_channel(preprocess.mean),
-                scale=preprocess.per_channel(preprocess.scale),
-            ),
+            preprocessing=section.preprocess,
             labels=labels,
             truth=truth,
             background_class=section.background_class,

@@ -10,11 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.preprocessing import Preprocessing
 from harness.core.runs import SkippedInput
 from harness.errors import WorkloadError
 from harness.workloads.inputs import Original
 from harness.workloads.photos import decode_photo
-from harness.workloads.preprocess import Preprocessing, preprocess
+from harness.workloads.preprocess import preprocess
 from harness.workloads.views import make_view
 
 Progress = Callable[[int, int], None]

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from harness.core.jobs import Blob, PositiveCount
+from harness.core.preprocessing import Preprocessing
 from harness.core.runs import SkippedInput
 from harness.core.value import Value
 from harness.core.workload import OutputKind, Task, Workload, WorkloadInput
@@ -25,7 +26,6 @@ from harness.workloads.inputs import Original, find_files, hash_files
 from harness.workloads.labels import read_labels, read_truth
 from harness.workloads.loaded import LoadedWorkload, read_loaded, write_value
 from harness.workloads.npy import npy_header
-from harness.workloads.preprocess import Preprocessing
 
 CODE_VERSION: Final = 1
 """Raise it whenever the same photos would give another result: it is part of what names a remembered one."""

@@ -6,7 +6,8 @@ import math
 import random
 from typing import Final
 
-from harness.workloads.preprocess import Box, Preprocessing, View
+from harness.core.preprocessing import Preprocessing
+from harness.workloads.preprocess import Box, View
 
 # Milder than in training (0.08 to 1): a view should still show what the photo shows.
 _AREA_FRACTION: Final = (0.35, 1.0)

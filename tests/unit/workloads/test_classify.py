@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.core.preprocessing import Preprocessing
 from harness.errors import UsageError, WorkloadError
 from harness.wire.blobs import BlobStore
 from harness.workloads.classify import classify
 from harness.workloads.images import ImageWorkloadSpec
-from harness.workloads.preprocess import Preprocessing
 
 SavePhoto = Callable[..., Path]
 

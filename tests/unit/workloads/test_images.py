@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from harness.core.preprocessing import Preprocessing
 from harness.core.workload import OutputKind, Task
 from harness.errors import WorkloadError
 from harness.wire.blobs import BlobStore
 from harness.workloads import decoding
 from harness.workloads.images import CalibrationSpec, ImageWorkloadSpec, load_images
 from harness.workloads.loaded import LoadedWorkload
-from harness.workloads.preprocess import Preprocessing, preprocess
+from harness.workloads.preprocess import preprocess
 
 SavePhoto = Callable[..., Path]
 

@@ -8,17 +8,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from harness.core.jobs import PixelEncoding
-from harness.workloads.preprocess import (
-    Box,
-    Channels,
-    Interpolation,
-    Preprocessing,
-    ResizeMode,
-    View,
-    centre_crop,
-    fitted_size,
-    preprocess,
-)
+from harness.core.preprocessing import Channels, Interpolation, Preprocessing, ResizeMode
+from harness.workloads.preprocess import Box, View, centre_crop, fitted_size, preprocess
 
 
 def declared(height: int, width: int, **fields: Any) -> Preprocessing:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.workloads.preprocess import Box, Preprocessing, View
+from harness.core.preprocessing import Preprocessing
+from harness.workloads.preprocess import Box, View
 from harness.workloads.views import make_view
 
 SQUARE = Preprocessing(size=(224, 224), mean=(0.0,), scale=(1.0,))
