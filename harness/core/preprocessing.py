@@ -14,13 +14,16 @@ from harness.core.value import Value
 Side = Annotated[int, Field(ge=1, le=16384)]
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+def _as_tuple(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (value,)
+    # Behind a validator in Python, JSON's array has become a list, which a strict tuple refuses.
+    return tuple(value) if isinstance(value, list) else value
 
 
 # A suite may say ``mean = 127`` for all channels.
-_Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_list)]
-_Scales = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_as_list)]
+_Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]
+_Scales = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_as_tuple)]
 
 
 class ResizeMode(StrEnum):
