@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import model_validator
+
 from harness.core.report import RunReport
 from harness.core.runs import RUN_VERSION, JobOutcome, Plan, ScheduledJob, SkippedInput
 from harness.core.value import Value
@@ -51,6 +53,12 @@ class _VariantFile(Value):
 
     built: Variant | None = None
     failed: FailedBuild | None = None
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> _VariantFile:
+        if (self.built is None) == (self.failed is None):
+            raise ValueError("a variant was either built or not")
+        return self
 
 
 class RunFolder:

@@ -22,7 +22,7 @@ def command(before: Path, after: Path, as_json: bool) -> int:
     first, second = find_run(before, runs), find_run(after, runs)
     comparison = compare(evaluate(first), evaluate(second), steady_latencies(first), steady_latencies(second))
     if as_json:
-        click.echo(comparison.model_dump_json(indent=1, exclude_none=True))
+        click.echo(comparison.model_dump_json(indent=1))
     else:
         from rich.console import Console
 

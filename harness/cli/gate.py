@@ -27,7 +27,7 @@ def command(run: Path, policy: Path | None, as_json: bool) -> int:
     section = read_policy(policy) if policy else None
     report = evaluate(find_run(run, runs_folder(None)), section, policy.parent if policy else None)
     if as_json:
-        click.echo(report.verdict.model_dump_json(indent=1, exclude_none=True))
+        click.echo(report.verdict.model_dump_json(indent=1))
     else:
         from rich.console import Console
 

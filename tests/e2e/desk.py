@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from harness.cli.main import run_cli
-from harness.core.jobs import Job
 from harness.core.joblog import JobLog
+from harness.core.jobs import Job
 from harness.core.measurements import Measurement, NotMeasured, Result
 from harness.core.report import RunReport
 from harness.pipeline.evaluate import read_logs

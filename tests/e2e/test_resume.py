@@ -132,7 +132,9 @@ def test_interrupted_before_the_first_measurement(desk: Desk) -> None:
 
 def test_another_harness_holds_the_run(desk: Desk) -> None:
     with interrupted_run(desk, job_index=0) as (process, folder):
-        assert_explained(desk.harness("run", "--resume"), 2, str(folder.path.relative_to(desk.folder)), "another")
+        assert_explained(
+            desk.harness("run", "--resume"), 2, str(folder.path.relative_to(desk.folder)), "another"
+        )
         assert process.poll() is None
 
 

@@ -112,7 +112,9 @@ def test_a_source_model_that_is_quantized_already(desk: Desk) -> None:
 def test_a_model_of_tokens(desk: Desk) -> None:
     tokens = np.random.default_rng(0).integers(0, 50, (9, 12)).astype(np.int32)
     np.save(desk.folder / "inputs.npy", tokens)
-    assert desk.harness("run", desk.suite(model=TINY / "tokens_int32.tflite", recipes=("float32",))).status == 0
+    assert (
+        desk.harness("run", desk.suite(model=TINY / "tokens_int32.tflite", recipes=("float32",))).status == 0
+    )
     assert measured(desk.report(), "float32").agreement.top1.successes == 9
 
 
