@@ -19,7 +19,7 @@ from harness.core.jobs import Loading, RunSettings, StopRule
 from harness.core.policy import Metric, Policy, Rule, Unit
 from harness.core.preprocessing import Preprocessing
 from harness.core.value import Value
-from harness.core.variants import Recipe, VariantName
+from harness.core.variants import Recipe, VariantName, VariantSpec
 from harness.core.workload import OutputKind, Task
 from harness.errors import SuiteError
 from harness.toml_location import line_of_key
@@ -78,10 +78,38 @@ class WorkloadSection(Value):
         return self
 
 
+class NamedVariantSection(Value):
+    """``[variants.named.NAME]``: a recipe once more, run in another way."""
+
+    recipe: Recipe
+    loading: Loading | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
 class VariantsSection(Value):
     """``[variants]``: what to build."""
 
-    recipes: Annotated[tuple[Recipe, ...], Field(min_length=1)]
+    recipes: tuple[Recipe, ...] = ()
+    named: Annotated[dict[VariantName, NamedVariantSection], Field(default_factory=dict)]
+
+    @property
+    def specs(self) -> tuple[VariantSpec, ...]:
+        """All variants, in the order of the file; those of ``recipes`` are named by their recipe."""
+        plain = tuple(VariantSpec(recipe.value, recipe) for recipe in self.recipes)
+        named = (
+            VariantSpec(name, section.recipe, section.loading, section.threads)
+            for name, section in self.named.items()
+        )
+        return (*plain, *named)
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> VariantsSection:
+        if not self.specs:
+            raise ValueError("no variant is asked for: list some in recipes")
+        taken = [name for name in self.named if name in {recipe.value for recipe in self.recipes}]
+        if taken:
+            raise ValueError(f"{taken[0]} is among recipes already: give the named variant another name")
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> VariantsSection:
@@ -207,7 +235,7 @@ class Suite(Value):
 
     @model_validator(mode="after")
     def _rules_name_variants_of_the_suite(self) -> Suite:
-        names = {recipe.value for recipe in self.variants.recipes}
+        names = {spec.name for spec in self.variants.specs}
         unknown = [name for name in self.policy.candidates if name not in names]
         for rule in self.policy.rules:
             unknown += [name for name in rule.applies_to if name not in names]
@@ -216,7 +244,7 @@ class Suite(Value):
             if rule.relative_to == "baseline" and self.policy.baseline is None:
                 raise ValueError("a rule is relative to the baseline, but policy.baseline names none")
         if unknown:
-            raise ValueError(f"policy names {unknown[0]!r}, which is not among variants.recipes")
+            raise ValueError(f"policy names {unknown[0]!r}, which is not among the variants")
         return self
 
 

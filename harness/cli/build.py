@@ -39,9 +39,9 @@ def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool)
     with LiveProgress(console) as progress:
         source = open_suite_source(read, suite.parent)
         workload = None
-        if any(recipe.needs_calibration for recipe in read.variants.recipes):
+        if any(spec.recipe.needs_calibration for spec in read.variants.specs):
             workload = load_workload(read.workload, suite.parent, store, progress).workload
-        results = build(source, read.variants.recipes, workload, place, progress)
+        results = build(source, read.variants.specs, workload, place, progress)
     built = [result for result in results if isinstance(result, Variant)]
     failed = [result for result in results if isinstance(result, FailedBuild)]
     if output is not None:

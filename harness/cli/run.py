@@ -148,7 +148,7 @@ def _work(
                 folder.plan().target, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()
             )
             try:
-                measure(folder, variants, BlobStore(cache), target, progress)
+                measure(folder, suite.variants.specs, variants, BlobStore(cache), target, progress)
             finally:
                 target.close()
         report = evaluate(folder, *(judging or ()))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from harness.core.jobs import Blob, Count
+from harness.core.jobs import Blob, Count, Loading
 from harness.core.value import Value
 
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -26,6 +27,16 @@ class Recipe(StrEnum):
     @property
     def needs_calibration(self) -> bool:
         return self in (Recipe.INT8, Recipe.INT16X8)
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """A variant to build, what it is called, and how it runs where that differs from the run's settings."""
+
+    name: VariantName
+    recipe: Recipe
+    loading: Loading | None = None
+    threads: int | None = None
 
 
 class Build(Value):

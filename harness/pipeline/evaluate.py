@@ -59,9 +59,9 @@ def evaluate(
     logs = read_logs(folder)
     outcomes = {job.job_id: folder.outcome(job.job_id) for job in folder.schedule()}
     results: list[Result] = []
-    for recipe in suite.variants.recipes:
-        built = folder.variant(recipe.value)
-        of_variant = [log for log in logs if log.variant == recipe.value]
+    for spec in suite.variants.specs:
+        built = folder.variant(spec.name)
+        of_variant = [log for log in logs if log.variant == spec.name]
         if isinstance(built, FailedBuild):
             results.append(not_built(built))
         elif built is not None:

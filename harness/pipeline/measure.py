@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from harness.core.jobs import Blob, Encoding, Job, JobInput, RunSettings
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
-from harness.core.variants import Variant
+from harness.core.variants import Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder
@@ -19,7 +19,12 @@ from harness.wire.job_folder import job_folder, write_job
 
 
 def measure(
-    folder: RunFolder, variants: Mapping[str, Variant], cache: BlobStore, target: Target, progress: Progress
+    folder: RunFolder,
+    specs: Sequence[VariantSpec],
+    variants: Mapping[str, Variant],
+    cache: BlobStore,
+    target: Target,
+    progress: Progress,
 ) -> None:
     """Run every job of the schedule that has no outcome yet.
 
@@ -32,7 +37,7 @@ def measure(
     jobs = folder.schedule()
     outcomes = {job.job_id: outcome for job in jobs if (outcome := folder.outcome(job.job_id))}
     workload = folder.workload()
-    settings = folder.plan().settings
+    settings = {spec.name: _settings(folder.plan().settings, spec) for spec in specs}
     broken = {
         job.variant
         for job in jobs
@@ -55,6 +60,12 @@ def measure(
         progress.job_ended(job, outcome)
 
 
+def _settings(settings: RunSettings, spec: VariantSpec) -> RunSettings:
+    return settings.model_copy(
+        update={"loading": spec.loading or settings.loading, "threads": spec.threads or settings.threads}
+    )
+
+
 def _skipped(job: ScheduledJob) -> JobOutcome:
     return JobOutcome(
         job_id=job.job_id,
@@ -68,7 +79,7 @@ class _JobWriter:
     """Writes job folders with their blobs below the run; a shard's bytes are stored once for all variants."""
 
     def __init__(
-        self, folder: RunFolder, workload: Workload, settings: RunSettings, cache: BlobStore
+        self, folder: RunFolder, workload: Workload, settings: Mapping[str, RunSettings], cache: BlobStore
     ) -> None:
         self._folder = folder
         self._workload = workload
@@ -90,7 +101,7 @@ class _JobWriter:
                 inputs=self._inputs(scheduled.first_input, scheduled.input_count),
                 first_input=scheduled.first_input,
                 input_count=scheduled.input_count,
-                settings=self._settings,
+                settings=self._settings[variant.name],
             ),
         )
 

@@ -16,14 +16,14 @@ from harness import __version__
 from harness.core.measurements import not_built
 from harness.core.runs import Host, Plan, SourceRecord
 from harness.core.schedule import schedule
-from harness.core.variants import FailedBuild, Recipe, Variant
+from harness.core.variants import FailedBuild, Variant, VariantSpec
 from harness.core.workload import Reference, Task, Workload
 from harness.errors import BuildError, RunError
 from harness.models.source import SourceModel, open_source
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
 from harness.suite import Suite, WorkloadSection
-from harness.variants.builder import VariantSpec, build_variants
+from harness.variants.builder import build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData
 from harness.wire.blobs import BlobStore
@@ -135,20 +135,20 @@ def load_workload(
 
 def build(
     source: SourceModel,
-    recipes: Sequence[Recipe],
+    specs: Sequence[VariantSpec],
     workload: Workload | None,
     cache: Path,
     progress: Progress,
 ) -> list[Variant | FailedBuild]:
-    """Build ``recipes`` of ``source``; what the cache holds is not built again."""
+    """Build ``specs`` of ``source``; what the cache holds is not built again."""
     store = BlobStore(cache)
     calibration = None
-    if any(recipe.needs_calibration for recipe in recipes) and workload and workload.calibration:
+    if any(spec.recipe.needs_calibration for spec in specs) and workload and workload.calibration:
         samples = np.load(store.path(workload.calibration), mmap_mode="r", allow_pickle=False)
         calibration = CalibrationData.of(samples)
     return build_variants(
         source,
-        [VariantSpec(recipe.value, recipe) for recipe in recipes],
+        specs,
         calibration,
         VariantCache(cache),
         on_progress=progress.variant_state,
@@ -186,15 +186,15 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     progress.workload_ready(loaded.workload, loaded.skipped)
     with ThreadPoolExecutor(max_workers=1) as pool:
         pending = pool.submit(_reference, folder, source, loaded.workload, store, cache, progress)
-        missing = [recipe for recipe in suite.variants.recipes if not _is_built(folder, recipe, store)]
+        missing = [spec for spec in suite.variants.specs if not _is_built(folder, spec.name, store)]
         for result in build(source, missing, loaded.workload, cache, progress) if missing else []:
             folder.write_variant(result)
         reference = pending.result()
     check_labels(loaded.workload, reference.classes)
     variants = {}
     failed = []
-    for recipe in suite.variants.recipes:
-        outcome = folder.variant(recipe.value)
+    for spec in suite.variants.specs:
+        outcome = folder.variant(spec.name)
         if isinstance(outcome, Variant):
             variants[outcome.name] = outcome
         elif outcome is not None:
@@ -211,8 +211,8 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     return variants
 
 
-def _is_built(folder: RunFolder, recipe: Recipe, store: BlobStore) -> bool:
-    result = folder.variant(recipe.value)
+def _is_built(folder: RunFolder, name: str, store: BlobStore) -> bool:
+    result = folder.variant(name)
     if isinstance(result, Variant):
         # The run's own copy counts: a variant built anew may have other bytes than the jobs that ran.
         return folder.blobs.has(result.model) or store.has(result.model)

@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 
-from harness.core.variants import Build, FailedBuild, Recipe, Variant, VariantName
+from harness.core.variants import Build, FailedBuild, Recipe, Variant, VariantSpec
 from harness.errors import BuildError, HarnessError
 from harness.models.source import SourceFormat, SourceModel
 from harness.variants.cache import CacheEntry, VariantCache, cache_key
@@ -31,14 +31,6 @@ class OnProgress(Protocol):
     """Called from any thread. ``seconds``: how long the build took for ``done`` and ``failed``, else 0."""
 
     def __call__(self, name: str, state: BuildState, seconds: float) -> None: ...
-
-
-@dataclass(frozen=True)
-class VariantSpec:
-    """A variant to build, and what it is called."""
-
-    name: VariantName
-    recipe: Recipe
 
 
 def build_variants(

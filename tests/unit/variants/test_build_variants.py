@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.variants import FailedBuild, Recipe, Variant
+from harness.core.variants import FailedBuild, Recipe, Variant, VariantSpec
 from harness.models.source import open_source
 from harness.models.tflite import read_tflite
-from harness.variants.builder import BuildState, VariantSpec, build_variants
+from harness.variants.builder import BuildState, build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData
 
