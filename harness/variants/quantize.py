@@ -17,7 +17,7 @@ from harness.variants.recipes import no_calibration
 _ACTIVATION_BITS: Final = {Recipe.INT8: 8, Recipe.INT16X8: 16}
 
 LEAST_DYNAMIC_ELEMENTS: Final = 1024
-"""Layers with fewer weights stay float32 in ``dynamic-int8``, as with TensorFlow's converter: they hold little,
+"""Layers with fewer weights stay float32 in ``dynamic-int8``, as by TensorFlow's converter: they hold little,
 and the first layers of an image model have large activations, which would be quantized at every run."""
 
 
