@@ -137,7 +137,7 @@ def test_compare_a_run_with_itself(desk: Desk, run: RunFolder) -> None:
     answer = desk.harness("compare", run.path, run.path)
     assert answer.status == 0 and "float16" in answer.out
     comparison = Comparison.model_validate_json(desk.harness("compare", run.path, run.path, "--json").out)
-    assert [one.name for one in comparison.variants] == ["float32", "float16"]
+    assert [one.variant for one in comparison.variants] == ["float32", "float16"]
 
 
 def test_compare_runs_of_other_variants(desk: Desk, run: RunFolder) -> None:
