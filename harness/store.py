@@ -6,6 +6,7 @@
   skipped.json       inputs that could not be read
   reference.json     the source model's outputs (bytes in blobs/)
   variants/NAME.json each built variant, or why it was not built
+  chain.json         the steps of preparation, where the suite asks for them
   schedule.json      the jobs in order
   blobs/, jobs/      a job root (docs/wire-format.md)
   jobs/ID/outcome.json  how the host saw the job end
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from harness.core.chain import Chain
 from harness.core.report import RunReport
 from harness.core.runs import RUN_VERSION, JobOutcome, Plan, ScheduledJob, SkippedInput
 from harness.core.value import Value
@@ -161,6 +163,14 @@ class RunFolder:
             return None
         record = read_value(path, _VariantFile, next_step=_DAMAGED)
         return record.built or record.failed
+
+    def write_chain(self, chain: Chain) -> None:
+        write_value(self.path / "chain.json", chain)
+
+    def chain(self) -> Chain | None:
+        """The steps of preparation; ``None`` where none were asked for or they are still to come."""
+        path = self.path / "chain.json"
+        return read_value(path, Chain, next_step=_DAMAGED) if path.is_file() else None
 
     def write_schedule(self, jobs: tuple[ScheduledJob, ...]) -> None:
         write_value(self.path / "schedule.json", Schedule(jobs=jobs))

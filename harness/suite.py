@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.core.chain import Step
 from harness.core.events import TargetClass
 from harness.core.jobs import Loading, RunSettings, StopRule
 from harness.core.policy import Metric, Policy, Rule, Unit
@@ -116,6 +117,22 @@ class VariantsSection(Value):
         repeated = {recipe.value for recipe in self.recipes if self.recipes.count(recipe) > 1}
         if repeated:
             raise ValueError(f"{', '.join(sorted(repeated))} is listed twice")
+        return self
+
+
+class ChainSection(Value):
+    """``[chain]``: steps that a frozen graph is taken through, its labels checked after each."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _steps_follow_the_source(self) -> ChainSection:
+        if Step.SOURCE in self.steps:
+            raise ValueError("source is where the chain starts, not a step of it")
+        if Step.STRIP in self.steps[1:]:
+            raise ValueError("strip comes first: the other steps need the graph between its input and output")
+        if Step.MEMORY_MAP in self.steps[:-1]:
+            raise ValueError("memory-map comes last: what it writes is no longer a plain graph")
         return self
 
 
@@ -229,6 +246,7 @@ class Suite(Value):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
     model: ModelSection
     workload: WorkloadSection
+    chain: ChainSection | None = None
     variants: VariantsSection
     run: RunSection = RunSection()
     policy: PolicySection = PolicySection()

@@ -21,12 +21,34 @@ if TYPE_CHECKING:
 @click.option("--size", type=(int, int), help="Height and width in pixels.", metavar="H W")
 @click.option("--mean", type=float, multiple=True, help="Once, or once for each channel.")
 @click.option("--scale", type=float, multiple=True, help="Once, or once for each channel.")
-@click.option("--resize", type=click.Choice(["crop", "squash", "pad"]), default="crop", show_default=True)
-@click.option("--crop-fraction", type=float, default=1.0, show_default=True)
 @click.option(
-    "--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True
+    "--resize",
+    type=click.Choice(["crop", "squash", "pad"]),
+    default="crop",
+    show_default=True,
+    help="How a photo becomes the size: its centre, its whole distorted, or its whole on black.",
 )
-@click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), default="rgb", show_default=True)
+@click.option(
+    "--crop-fraction",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Share of the shorter side that crop keeps.",
+)
+@click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "bicubic"]),
+    default="bilinear",
+    show_default=True,
+    help="How pixels are resampled.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr", "gray"]),
+    default="rgb",
+    show_default=True,
+    help="Order of the channels.",
+)
 @click.option(
     "--background-class", is_flag=True, help="The model has one class more than the labels, in front."
 )

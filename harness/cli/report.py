@@ -9,7 +9,14 @@ import click
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--format", "style", type=click.Choice(["terminal", "markdown", "json"]), default="terminal")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+    help="For a person, a pull request or a script.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--disagreements", is_flag=True, help="List every disagreement, not only the first few.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write to a file instead of the terminal.")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from harness.core.chain import Chain
 from harness.core.events import TargetClass
 from harness.core.findings import Finding
 from harness.core.jobs import Count, PositiveCount
@@ -32,6 +33,7 @@ class RunReport(Value):
     skipped_inputs: tuple[SkippedInput, ...]
     results: tuple[Result, ...]
     reference_variant: str | None
+    chain: Chain | None = None
     findings: tuple[Finding, ...]
     verdict: Verdict
     jobs_done: Count

@@ -79,6 +79,7 @@ def evaluate(
         skipped_inputs=folder.skipped(),
         results=tuple(results),
         reference_variant=_reference_variant(results),
+        chain=folder.chain(),
         findings=tuple(find(results, logs, workload, reference.engine)),
         verdict=verdict,
         jobs_done=sum(outcome is not None for outcome in outcomes.values()),

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.core.report import RunReport
+from harness.render.chain import terminal_chain
 from harness.render.ink import ANSWER_MARK, ANSWER_STYLE, DIM, WARNING, Ink, spaced
 from harness.render.judgement import Judgement
 from harness.render.remarks import DisagreementLine, Disagreements, FindingGroup, disagreements
@@ -68,6 +69,8 @@ class _AllDisagreements:
 
 def _blocks(view: ReportView, ink: Ink) -> Iterator[RenderableType]:
     yield _header(view, ink)
+    if view.chain is not None:
+        yield terminal_chain(view.chain, ink)
     yield _main(view, ink)
     if view.details.rows:
         yield Group(

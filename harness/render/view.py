@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from harness.core.report import RunReport
 from harness.render import figures
+from harness.render.chain import ChainTable, chain_of
 from harness.render.figure_tables import FigureTable, Footnotes, detail_table, main_table, measured
 from harness.render.judgement import Judgement, judgement
 from harness.render.plain_text import one_line
@@ -39,6 +40,7 @@ class ReportView:
     details: FigureTable
     legend: tuple[str, ...]
     footnotes: tuple[str, ...]
+    chain: ChainTable | None
     without_figures: tuple[WithoutFigures, ...]
     disagreements: Disagreements
     findings: tuple[FindingGroup, ...]
@@ -64,6 +66,7 @@ def report_view(report: RunReport) -> ReportView:
         details=details,
         legend=_legend(report, main),
         footnotes=tuple(notes.texts),
+        chain=chain_of(report),
         without_figures=without_figures(report),
         disagreements=disagreements(report),
         findings=findings(report),
