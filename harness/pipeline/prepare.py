@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -144,8 +145,10 @@ def build(
     store = BlobStore(cache)
     calibration = None
     if any(spec.recipe.needs_calibration for spec in specs) and workload and workload.calibration:
-        samples = np.load(store.path(workload.calibration), mmap_mode="r", allow_pickle=False)
-        calibration = CalibrationData.of(samples)
+        blob = workload.calibration
+        samples = np.load(store.path(blob), mmap_mode="r", allow_pickle=False)
+        # Named already when it was stored: hundreds of megabytes that a cached build need not read.
+        calibration = CalibrationData(samples, blob.sha256, partial(store.verify, blob))
     return build_variants(
         source,
         specs,

@@ -164,6 +164,7 @@ class _Session:
     def _write_calibration(self, waiting: Sequence[Recipe]) -> Path | None:
         if self.calibration is None or not any(recipe.needs_calibration for recipe in waiting):
             return None
+        self.calibration.check()
         path = self.work / "calibration.npy"
         np.save(path, self.calibration.samples, allow_pickle=False)
         return path
