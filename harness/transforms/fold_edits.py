@@ -57,7 +57,6 @@ def apply_folds(view: GraphView, folds: Sequence[Fold], protected: Collection[st
                 writer.write(fold, fold.weights_const in own_weights)
         elif name not in gone and name not in own_weights:
             writer.graph.node.add().CopyFrom(node)
-    writer.graph.library.CopyFrom(view.graph.library)
     return writer.graph
 
 
@@ -105,7 +104,7 @@ def _still_read(view: GraphView, fold: Fold) -> set[str]:
 
 class _Writer:
     def __init__(self, view: GraphView, taken: set[str]) -> None:
-        self.graph = new_graph_like(view.graph)
+        self.graph = new_graph_like(view.graph, with_library=True)
         self._view = view
         self._taken = taken
 

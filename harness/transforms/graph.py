@@ -250,10 +250,13 @@ def replace_const_value(node: NodeDef, value: Array) -> None:
     tensor.tensor_content = np.ascontiguousarray(value).tobytes()
 
 
-def new_graph_like(graph: GraphDef) -> GraphDef:
+def new_graph_like(graph: GraphDef, *, with_library: bool = False) -> GraphDef:
     """An empty graph with the same ``versions``: they decide which ops and defaults TensorFlow accepts."""
     empty = type(graph)()
-    empty.versions.CopyFrom(graph.versions)
+    if graph.HasField("versions"):
+        empty.versions.CopyFrom(graph.versions)
+    if with_library and graph.HasField("library"):
+        empty.library.CopyFrom(graph.library)
     return empty
 
 
@@ -264,13 +267,14 @@ def copy_used_library(source: GraphDef, target: GraphDef) -> None:
         return
     gradients = {gradient.function_name: gradient for gradient in source.library.gradient}
     wanted: set[str] = set()
-    waiting = [name for node in target.node for name in _called(node)]
+    waiting = [name for node in target.node for name in (node.op, *called_functions(node))]
     while waiting:
         name = waiting.pop()
         if name in wanted or name not in functions:
             continue
         wanted.add(name)
-        waiting.extend(called for node in functions[name].node_def for called in _called(node))
+        for node in functions[name].node_def:
+            waiting += [node.op, *called_functions(node)]
         if name in gradients:
             waiting.append(gradients[name].gradient_func)
     for name, function in functions.items():
@@ -280,9 +284,8 @@ def copy_used_library(source: GraphDef, target: GraphDef) -> None:
                 target.library.gradient.add().CopyFrom(gradients[name])
 
 
-def _called(node: NodeDef) -> Iterator[str]:
-    """The functions a node may call: by its op, or by attributes such as ``f`` or ``then_branch``."""
-    yield node.op
+def called_functions(node: NodeDef) -> Iterator[str]:
+    """The functions a node names in attributes such as ``f`` or ``then_branch``."""
     for value in node.attr.values():
         kind = value.WhichOneof("value")
         if kind == "func":

@@ -69,9 +69,7 @@ def read_graphdef(path: Path) -> GraphDef:
         try:
             graph.ParseFromString(data)
         except DecodeError:
-            raise ModelError(
-                "is not a GraphDef, or is truncated", where=str(path), next_step=_EXPORT_AGAIN
-            ) from None
+            raise _not_a_graph(path, data, "is not a GraphDef, or is truncated") from None
     _check_is_graph(path, graph, data)
     return graph
 
@@ -115,7 +113,12 @@ def write_graphdef(path: Path, graph: GraphDef) -> None:
             where=str(path),
             next_step="Write it memory-mapped: then the weights stand outside the protobuf.",
         )
-    write_atomically(path, [graph.SerializeToString()])
+    write_atomically(path, [serialized(graph)])
+
+
+def serialized(graph: GraphDef) -> bytes:
+    """The graph's bytes: the same for the same graph, so that a file can be named by its content."""
+    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def write_atomically(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
@@ -157,6 +160,11 @@ def refuse_foreign(path: Path, data: bytes) -> None:
     for offset, magic, kind, next_step in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
             raise ModelError(f"is {kind}, not a GraphDef", where=str(path), next_step=next_step)
+    # The directory at the end of such a file lists the graph last.
+    if MEMORY_MAPPED_PREFIX.encode() + b"." in data[-64:]:
+        raise ModelError(
+            "is a memory-mapped graph", where=str(path), next_step="Restore it to a GraphDef first."
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -185,22 +193,21 @@ def _read(path: Path) -> bytes:
 
 def _check_is_graph(path: Path, graph: GraphDef, data: bytes) -> None:
     """Refuse other messages that happen to parse: protobuf carries no name of what it holds."""
-    if MEMORY_MAPPED_PREFIX.encode() + b"." in data[-65536:]:
-        raise ModelError(
-            "is a memory-mapped graph", where=str(path), next_step="Restore it to a GraphDef first."
-        )
     named = all(node.name and re.fullmatch(r"[A-Za-z][A-Za-z0-9_>]*", node.op) for node in graph.node)
     if graph.node and named:
         return
+    raise _not_a_graph(path, data, "is not a GraphDef, or is damaged" if graph.node else "holds no nodes")
+
+
+def _not_a_graph(path: Path, data: bytes, problem: str) -> ModelError:
     kind = _other_message(data)
-    if kind:
-        raise ModelError(
-            f"is {kind}, not a frozen GraphDef",
-            where=str(path),
-            next_step="Give the SavedModel folder to the harness, or freeze the graph first.",
-        )
-    problem = "holds no nodes" if not graph.node else "is not a GraphDef, or is damaged"
-    raise ModelError(problem, where=str(path), next_step=_EXPORT_AGAIN)
+    if kind is None:
+        return ModelError(problem, where=str(path), next_step=_EXPORT_AGAIN)
+    return ModelError(
+        f"is {kind}, not a frozen GraphDef",
+        where=str(path),
+        next_step="Give the SavedModel folder to the harness, or freeze the graph first.",
+    )
 
 
 def _other_message(data: bytes) -> str | None:

@@ -68,6 +68,8 @@ def strip(
         copy.CopyFrom(node)
         copy.ClearField("input")
         copy.input.extend(str(ref) for ref in refs[name])
+        # Notes of the shapes at export: TensorFlow refuses them where the input's shape is now another.
+        copy.attr.pop("_output_shapes", None)
         _drop_dangling_colocation(copy, kept)
     copy_used_library(graph, result)
     return result

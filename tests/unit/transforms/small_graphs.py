@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from harness.errors import ModelError
 from harness.transforms.compare_graphs import compare_graphs, verify_unchanged
 from harness.transforms.fold_batch_norms import FoldResult, fold_batch_norms
 
@@ -115,6 +116,14 @@ def copied(graph: Any) -> Any:
     copy = type(graph)()
     copy.CopyFrom(graph)
     return copy
+
+
+def same_outputs(first: Any, second: Any) -> bool:
+    """Whether both run and agree on ``out``."""
+    try:
+        return difference(first, second, ["out"]) < 0.01
+    except ModelError:
+        return False
 
 
 def difference(
