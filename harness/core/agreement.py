@@ -69,9 +69,13 @@ def agreement(
     names: Sequence[str],
     truths: Sequence[Count | None],
     output_kind: OutputKind,
+    output_step: float | None = None,
     confidence: float = 0.95,
 ) -> Agreement:
     """Compare ``outputs`` with ``reference``, both ``[inputs, classes]``.
+
+    ``output_step`` is the scale of a quantized output: a probability that it rounds to zero may be as large as half a
+    step, and counts as that much in the divergence.
 
     Logits are softmaxed for the scores of disagreements and for the divergence; ranks and the largest
     difference are of the outputs as they are.
@@ -89,6 +93,7 @@ def agreement(
     expected = reference.argmax(axis=1)
     got = outputs.argmax(axis=1)
     same = valid & (expected == got)
+    floor = max(PROBABILITY_FLOOR, (output_step or 0.0) / 2)
     return Agreement(
         top1=proportion(int(same.sum()), count, confidence),
         top5=(
@@ -96,7 +101,7 @@ def agreement(
             if classes >= 6
             else None
         ),
-        mean_kl_divergence_nats=_mean_divergence(reference[valid], outputs[valid], output_kind),
+        mean_kl_divergence_nats=_mean_divergence(reference[valid], outputs[valid], output_kind, floor),
         largest_absolute_difference=_largest_difference(reference[valid], outputs[valid]),
         invalid_outputs=int((~valid).sum()),
         # Bits, not values: a row of NaN repeats another row of NaN.
@@ -134,8 +139,13 @@ def _are_distributions(rows: NDArray[np.float64], tolerance: float) -> bool:
     return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
 
 
-def _mean_divergence(reference: Scores, outputs: Scores, output_kind: OutputKind) -> float | None:
-    """KL(reference || variant) in nats: the mean over rows of ``sum r ln(r / v)``, 0 where ``r`` is 0."""
+def _mean_divergence(
+    reference: Scores, outputs: Scores, output_kind: OutputKind, floor: float
+) -> float | None:
+    """KL(reference || variant) in nats: the mean over rows of ``sum r ln(r / v)``, 0 where ``r`` is 0.
+
+    No probability counts for less than ``floor``.
+    """
     if not len(reference):
         return None
     total = 0.0
@@ -151,7 +161,7 @@ def _mean_divergence(reference: Scores, outputs: Scores, output_kind: OutputKind
         expected = expected / expected.sum(axis=1, keepdims=True)
         got = got / got.sum(axis=1, keepdims=True)
         # One floor for both, so that equal outputs diverge by exactly nothing.
-        ratio = np.maximum(expected, PROBABILITY_FLOOR) / np.maximum(got, PROBABILITY_FLOOR)
+        ratio = np.maximum(expected, floor) / np.maximum(got, floor)
         total += float((expected * np.log(ratio)).sum())
     return total / len(reference)
 

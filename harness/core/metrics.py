@@ -14,6 +14,7 @@ from harness.core.events import Memory, Stage
 from harness.core.joblog import (
     JobLog,
     attempts,
+    described,
     failure,
     finished,
     is_finished,
@@ -28,7 +29,7 @@ from harness.core.joblog import (
 from harness.core.measurements import Latency, Measurement, MemoryFigures, NotMeasured, Result
 from harness.core.stats import order_statistic, percentiles
 from harness.core.variants import Variant
-from harness.core.workload import Workload
+from harness.core.workload import OutputKind, Workload
 
 PeakKind = Literal["peak_footprint_bytes", "peak_resident_bytes"]
 
@@ -72,11 +73,21 @@ def measure(
             names=[one.name for one in workload.inputs],
             truths=truths,
             output_kind=workload.output_kind,
+            output_step=_output_step(logs[0], workload),
             confidence=confidence,
         ),
         accuracy=accuracy(reference, outputs, truths, confidence),
         repeat_mismatches=sum(end.repeat_mismatches for log in logs if (end := finished(log))),
     )
+
+
+def _output_step(log: JobLog, workload: Workload) -> float | None:
+    """The scale of a quantized output of probabilities; logits have no smallest probability to speak of."""
+    model = described(log)
+    if model is None or workload.output_kind is not OutputKind.PROBABILITIES:
+        return None
+    quantization = model.outputs[0].quantization
+    return quantization.scale if quantization else None
 
 
 def _one_for_each_job(logs: Sequence[JobLog]) -> list[JobLog]:

@@ -126,6 +126,18 @@ def test_a_class_rounded_to_zero_costs_the_floor_not_infinity() -> None:
     assert found.mean_kl_divergence_nats == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5 / 1e-7))
 
 
+def test_a_quantized_zero_counts_as_half_a_step() -> None:
+    found = agreement(
+        table([0.5, 0.5]),
+        table([1.0, 0.0]),
+        names=["i0"],
+        truths=[None],
+        output_kind=OutputKind.PROBABILITIES,
+        output_step=1 / 256,
+    )
+    assert found.mean_kl_divergence_nats == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5 * 512))
+
+
 @pytest.mark.parametrize("row", [[0.3, 0.1], [0.9, 0.8], [1.2, -0.2]])
 def test_what_is_no_distribution_has_no_divergence(row: list[float]) -> None:
     assert compare(table([0.5, 0.5]), table(row)).mean_kl_divergence_nats is None
