@@ -78,12 +78,14 @@ def test_killed_together_with_its_runner(desk: Desk) -> None:
     with interrupted_run(desk) as (process, folder):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        cut_off = folder.schedule()[1].job_id
+        done, cut_off = (job.job_id for job in folder.schedule())
+        before = folder.outcome(done)
         assert folder.outcome(cut_off) is None and not folder.is_complete
         shown = desk.harness("report", folder.path)
         assert shown.status == 0 and "--resume" in shown.out
         assert desk.harness("gate", folder.path).status == 3
         assert desk.harness("run", "--resume", folder.path).status == 3
+    assert before is not None and folder.outcome(done) == before
     found = jobs(folder)
     assert_complete(found)
     tries = {log.job_id: len(attempts(log)) for _, log in found}

@@ -214,6 +214,22 @@ def test_paths_count_from_the_suites_folder(desk: Desk, monkeypatch: pytest.Monk
     assert desk.harness("run", Path("..") / "suite.toml", "--runs", desk.runs).status == 0
 
 
+def test_one_recipe_run_in_two_ways(desk: Desk) -> None:
+    desk.tensors()
+    named = '[variants.named.on-heap]\nrecipe = "float32"\nloading = "heap"\nthreads = 2\n'
+    rule = '[[policy.rules]]\nmetric = "file_size"\nmax_factor = 1.0\nrelative_to = "float32"\n'
+    suite = desk.suite(recipes=("float32",), policy=named + rule)
+    answer = desk.harness("run", suite)
+    assert answer.status == 0, answer
+    report = desk.report()
+    plain, other = measured(report, "float32"), measured(report, "on-heap")
+    assert plain.variant.model == other.variant.model
+    assert (plain.threads, other.threads) == (1, 2)
+    loading = {job.variant: job.settings.loading.value for job, _ in jobs(desk.newest())}
+    assert loading == {"float32": "mapped", "on-heap": "heap"}
+    assert other.agreement.top1.successes == 12
+
+
 def test_a_variant_that_cannot_be_built_fails_alone(desk: Desk) -> None:
     desk.tensors()
     answer = desk.harness("run", desk.suite(recipes=("float32", "int8"), policy=PASS))
