@@ -21,7 +21,7 @@ from harness.models.flatbuffer import Flatbuffer, FlatbufferError, Table
 IDENTIFIER: Final = b"TFL3"
 SCHEMA_VERSION: Final = 3
 
-_TYPE_NAMES: Final = (
+TYPE_NAMES: Final = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8"),
     *("float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
     *("int2", "uint4"),
@@ -138,7 +138,7 @@ class _Parser:
     def _tensors(self, graph: Table, buffer_count: int) -> Iterator[_Tensor]:
         for table in graph.tables(0):
             name, type_code, buffer = table.text(3), table.number(1, "<b"), table.number(2, "<I")
-            if not 0 <= type_code < len(_TYPE_NAMES):
+            if not 0 <= type_code < len(TYPE_NAMES):
                 raise FlatbufferError(f"it has a tensor ({name!r}) of the unknown type {type_code}")
             if buffer >= buffer_count:
                 raise FlatbufferError(f"it has a tensor ({name!r}) whose buffer {buffer} does not exist")
@@ -146,7 +146,7 @@ class _Parser:
             quantization = table.table(4)
             yield _Tensor(
                 name=name,
-                type_name=_TYPE_NAMES[type_code],
+                type_name=TYPE_NAMES[type_code],
                 shape=shape,
                 buffer=buffer,
                 scales=quantization.floats(2) if quantization else (),
