@@ -243,7 +243,9 @@ def test_a_run_that_is_none(desk: Desk, verb: str) -> None:
 
 
 def _use(verb: str, path: Path) -> list[str | Path]:
-    return {"compare": ["compare", path, path], "resume": ["run", "--resume", path]}.get(verb, [verb, path])
+    if verb == "compare":
+        return ["compare", path, path]
+    return ["run", "--resume", path] if verb == "resume" else [verb, path]
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "\x00", '{"run_version": 1', "null", "{"])

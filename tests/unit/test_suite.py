@@ -120,7 +120,8 @@ def test_gray_has_one_channel() -> None:
 )
 def test_limits_are_in_base_units(lines: list[str], metric: Metric, limit: float) -> None:
     (rule,) = rules(*lines).rules
-    assert (rule.metric, rule.limit, rule.relative_to) == (metric, pytest.approx(limit), None)
+    assert rule.metric is metric and rule.relative_to is None
+    assert rule.limit == pytest.approx(limit)
 
 
 def test_a_relative_rule_is_a_factor() -> None:
