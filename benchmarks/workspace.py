@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.processes import Finished, timed
-from harness.cli.places import cache_folder
+from harness.cli.places import cache_folder, runner_override
 from harness.core.variants import Variant
 from harness.core.workload import Workload
 from harness.errors import BuildError, HarnessError, InputError
@@ -50,7 +50,8 @@ class Workspace:
 
     @cached_property
     def runner(self) -> Path:
-        return runner_executable()
+        """The installed runner, or the one that HARNESS_RUNNER names, as ``harness run`` takes it."""
+        return runner_executable(runner_override())
 
     @cached_property
     def runtime(self) -> RuntimeLibrary:
