@@ -34,6 +34,8 @@ _VERBS = {
     "run": "Build, run, measure and judge a suite; or resume a run.",
     "build": "Build a suite's variants and show their sizes.",
     "label": "Label images with a model: the top five classes of each.",
+    "inspect": "Show what a model file holds: interface, ops, weights, metadata.",
+    "check": "Find the ops of a model that the phone's runtime lacks.",
     "report": "Show a stored run.",
     "gate": "Judge a stored run again, by its own or another policy.",
     "compare": "Compare two stored runs.",
