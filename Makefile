@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint runner-test bench lock fixtures clean
+.PHONY: help setup demo poets test lint runner-test bench lock fixtures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,10 @@ setup: $(VENV)/.installed ## make .venv with everything in it
 
 demo: setup fixtures ## a real classifier: build its variants, run, measure, judge
 	$(BIN)/harness run fixtures/demo.toml $(ARGS)
+
+poets: setup ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
+	$(BIN)/python -m fixtures.get --poets
+	$(BIN)/harness run fixtures/poets.toml $(ARGS)
 
 test: setup fixtures ## the tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
