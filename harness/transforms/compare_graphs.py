@@ -10,7 +10,14 @@ from typing import Final
 import numpy as np
 
 from harness.errors import ModelError
-from harness.transforms.graph import Array, GraphDef, GraphView, parse_ref
+from harness.transforms.graph import (
+    Array,
+    GraphDef,
+    GraphView,
+    const_value,
+    new_graph_like,
+    parse_ref,
+)
 
 OF_RANGE: Final = 1e-4
 """How much of the reference's range (max - min) a step that must not change values may change one."""
@@ -20,6 +27,7 @@ OF_MAGNITUDE: Final = 2e-6
 
 _DRAWS: Final = 2
 _BATCH: Final = 2
+_LARGE_BYTES: Final = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -152,11 +160,35 @@ def run_graph(
     config.graph_options.optimizer_options.opt_level = -1
     try:
         with tf.Graph().as_default() as imported:
-            tf.import_graph_def(graph, name="")
+            light, weights = _with_fed_weights(graph, fetches)
+            tf.import_graph_def(light, name="")
             with tf.compat.v1.Session(graph=imported, config=config) as session:
-                return [list(session.run(fetches, dict(feed))) for feed in feeds]
+                return [list(session.run(fetches, {**weights, **feed})) for feed in feeds]
     except (ValueError, KeyError, TypeError, tf.errors.OpError) as problem:
         raise _cannot_run(problem) from None
+
+
+def _with_fed_weights(graph: GraphDef, fetches: Sequence[str]) -> tuple[GraphDef, dict[str, Array]]:
+    """``graph`` with its large weights as placeholders, and what to feed them.
+
+    TensorFlow copies a Const about five times between import and run; a fed array at most once.
+    """
+    fetched = {parse_ref(text).node for text in fetches}
+    light = new_graph_like(graph, with_library=True)
+    weights: dict[str, Array] = {}
+    for node in graph.node:
+        target = light.node.add()
+        large = node.op == "Const" and len(node.attr["value"].tensor.tensor_content) >= _LARGE_BYTES
+        if not large or node.input or node.name in fetched:
+            target.CopyFrom(node)
+            continue
+        value = const_value(node)
+        weights[f"{node.name}:0"] = value
+        target.name, target.op = node.name, "Placeholder"
+        target.attr["dtype"].type = node.attr["dtype"].type
+        for size in value.shape:
+            target.attr["shape"].shape.dim.add().size = size
+    return light, weights
 
 
 def _cannot_run(problem: Exception) -> ModelError:

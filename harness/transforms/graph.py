@@ -219,8 +219,11 @@ def const_value(node: NodeDef) -> Array:
     """
     import tensorflow as tf
 
+    tensor = node.attr["value"].tensor
     try:
-        value: Array = tf.make_ndarray(node.attr["value"].tensor)
+        if tensor.dtype != node.attr["dtype"].type:
+            raise TypeError("two types are given")
+        value: Array = tf.make_ndarray(tensor)
     except (ValueError, TypeError, MemoryError) as problem:
         raise ModelError(
             f"the value of Const {node.name!r} does not fit its shape and type ({problem})",

@@ -124,6 +124,8 @@ class _Writer:
         if node.op != "Const" or node.attr["dtype"].type not in _PLAIN_TYPES:
             return None
         tensor = node.attr["value"].tensor
+        if tensor.dtype != node.attr["dtype"].type:
+            return None
         wanted = _size_bytes(tensor)
         if wanted < self._min_bytes:
             return None

@@ -19,7 +19,7 @@ from harness.transforms.fold_batch_norms import FoldResult, fold_batch_norms
 v1 = tf.compat.v1
 
 
-def built(build: Callable[[], None]) -> Any:
+def built(build: Callable[[], object]) -> Any:
     """The GraphDef of what ``build`` adds to a fresh graph."""
     with tf.Graph().as_default() as graph:
         build()

@@ -103,6 +103,12 @@ def test_a_bias_of_the_whole_output_stays() -> None:
     assert "'biased' (8x8x4) is not one figure" in reason(folded(built(build), ["bn"]))
 
 
+@pytest.mark.parametrize("shape", [(8, 1, 1), (1, 8, 1), (1, 1, 1, 1, 8), ()])
+def test_a_factor_for_each_row_or_column_is_none_for_each_channel(shape: tuple[int, ...]) -> None:
+    graph = built(lambda: tf.multiply(conv(image(), 8), numbers(*shape, seed=5), name="out"))
+    assert folded(graph, ["out"]).graph == graph
+
+
 def test_a_bias_read_twice_stays() -> None:
     def build() -> None:
         biased = tf.nn.bias_add(conv(image()), numbers(4), name="biased")
@@ -122,7 +128,7 @@ def test_a_batch_norm_whose_statistics_are_read_stays(op: str) -> None:
 
 
 def test_the_function_library_and_versions_stay() -> None:
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def double(x: Any) -> Any:
         return x * 2.0
 

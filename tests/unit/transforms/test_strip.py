@@ -153,20 +153,23 @@ def test_the_branches_of_tensorflow_1_stay_as_they_are() -> None:
     flow = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
     assert flow <= set(ops(result))
     assert [op for op in ops(result) if op in flow] == [op for op in ops(needed) if op in flow]
+    beside = [node.name for node in needed.node if node.op == "Identity" and "Switch" in node.input[0]]
+    assert len(beside) > 3
+    assert set(beside) <= {node.name for node in result.node}
     feeds = [{"x:0": sign * numbers(1, 8, 8, 3, low=0.0)} for sign in (1, -1)]
     verify_unchanged(graph, result, step="strip", inputs=["x"], outputs=["out"], feeds=feeds)
 
 
 def test_functions_that_are_called_stay_and_others_go() -> None:
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def inner(x: Any) -> Any:
         return x + 1.0
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def used(x: Any) -> Any:
         return inner(x) * 2.0
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def unused(x: Any) -> Any:
         return x - 5.0
 

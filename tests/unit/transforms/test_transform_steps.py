@@ -12,7 +12,7 @@ import tensorflow as tf
 from small_graphs import built, conv, fused, image, numbers, v1
 
 from harness.errors import ModelError, UsageError
-from harness.transforms import requests, steps
+from harness.transforms import requests, worker
 from harness.transforms.graphdef_file import read_graphdef, write_graphdef
 from harness.transforms.steps import run_step
 
@@ -28,32 +28,30 @@ def network() -> Any:
     return built(build)
 
 
-@pytest.mark.slow
 def test_strip_fold_round_memory_map_restore_and_compare_one_after_another(tmp_path: Path) -> None:
     files = {name: str(tmp_path / f"{name}.pb") for name in ("0", "strip", "fold", "round", "map", "back")}
     write_graphdef(Path(files["0"]), network())
-    stripped = run_step(requests.Strip(graph=files["0"], result=files["strip"], **NAMES))
+    stripped = worker.run(requests.Strip(graph=files["0"], result=files["strip"], **NAMES))
     assert stripped.nodes_after is not None
     assert stripped.nodes_after < stripped.nodes_before
     assert stripped.differences[0].largest_difference == 0.0
-    folded = run_step(requests.FoldBatchNorms(graph=files["strip"], result=files["fold"], **NAMES))
+    folded = worker.run(requests.FoldBatchNorms(graph=files["strip"], result=files["fold"], **NAMES))
     assert folded.folded == ("bn", "bn2")
     assert folded.differences[0].top1_agreement == 1.0
-    rounded = run_step(requests.RoundWeights(graph=files["fold"], result=files["round"], **NAMES))
+    rounded = worker.run(requests.RoundWeights(graph=files["fold"], result=files["round"], **NAMES))
     assert rounded.rounded == 4
     assert rounded.result_bytes == Path(files["round"]).stat().st_size
-    mapped = run_step(requests.MemoryMap(graph=files["round"], result=files["map"]))
+    mapped = worker.run(requests.MemoryMap(graph=files["round"], result=files["map"]))
     assert mapped.mapped_tensors == 1
     assert mapped.mapped_bytes == 3 * 3 * 64 * 64 * 4
-    run_step(requests.Restore(graph=files["map"], result=files["back"]))
+    worker.run(requests.Restore(graph=files["map"], result=files["back"]))
     assert read_graphdef(Path(files["back"])) == read_graphdef(Path(files["round"]))
-    compared = run_step(requests.Compare(graph=files["0"], candidate=files["back"], **NAMES))
+    compared = worker.run(requests.Compare(graph=files["0"], candidate=files["back"], **NAMES))
     assert compared.differences[0].largest_difference == pytest.approx(
         rounded.differences[0].largest_difference, rel=1e-4
     )
 
 
-@pytest.mark.slow
 def test_a_checkpoint_is_frozen_in_the_worker(tmp_path: Path) -> None:
     with tf.Graph().as_default() as graph:
         v1.get_variable("w", initializer=numbers(3), use_resource=True)
@@ -63,12 +61,12 @@ def test_a_checkpoint_is_frozen_in_the_worker(tmp_path: Path) -> None:
             prefix = v1.train.Saver().save(session, str(tmp_path / "model.ckpt"))
     result = str(tmp_path / "frozen.pb")
     request = requests.Freeze(graph=f"{prefix}.meta", checkpoint=prefix, result=result, outputs=("out",))
-    assert run_step(request).nodes_after == 3
+    assert worker.run(request).nodes_after == 3
     assert {node.op for node in read_graphdef(Path(result)).node} == {"Const", "Identity"}
 
 
 @pytest.mark.slow
-def test_errors_of_the_worker_reach_the_host_whole(tmp_path: Path) -> None:
+def test_answers_and_errors_of_the_worker_reach_the_host_whole(tmp_path: Path) -> None:
     path = tmp_path / "graph.pb"
     write_graphdef(path, network())
     result = str(tmp_path / "result.pb")
@@ -79,6 +77,10 @@ def test_errors_of_the_worker_reach_the_host_whole(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="levels is 1"):
         run_step(requests.RoundWeights(graph=str(path), result=result, levels=1, **NAMES))
     assert not Path(result).exists()
+    answer = run_step(requests.FoldBatchNorms(graph=str(path), result=result, **NAMES))
+    assert answer.folded == ("bn", "bn2")
+    assert answer.left_alone == ()
+    assert answer.result_bytes == Path(result).stat().st_size
 
 
 CRASHES = {
@@ -98,7 +100,7 @@ def test_a_worker_that_dies_is_one_error_that_names_the_signal(
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}"\n')
     python.chmod(0o755)
-    monkeypatch.setattr(steps.sys, "executable", str(python))
+    monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(ModelError) as caught:
         run_step(requests.Restore(graph="graph.mapped", result="result.pb"))
     assert CRASHES[code] in caught.value.problem
@@ -109,7 +111,7 @@ def test_a_worker_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexec sleep 60\n")
     python.chmod(0o755)
-    monkeypatch.setattr(steps.sys, "executable", str(python))
+    monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(ModelError, match="did not end within 0 s"):
         run_step(requests.Restore(graph="graph.mapped", result="result.pb"), timeout_s=0.2)
 
