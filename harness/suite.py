@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.core.chain import Step
 from harness.core.events import TargetClass
 from harness.core.jobs import Loading, RunSettings, StopRule
+from harness.core.model_io import ModelIO
 from harness.core.policy import Metric, Policy, Rule, Unit
 from harness.core.preprocessing import Preprocessing
 from harness.core.value import Value
@@ -34,9 +35,16 @@ _BYTES_PER_MB = 1_000_000
 
 
 class ModelSection(Value):
-    """``[model]``: the source model."""
+    """``[model]``: the source model; what of it is fed and compared, where that is not clear."""
 
     path: str
+    input: str = ""
+    output: str = ""
+    signature: str = ""
+
+    @property
+    def io(self) -> ModelIO:
+        return ModelIO(input=self.input, output=self.output, signature=self.signature)
 
 
 class CalibrationSection(Value):

@@ -31,8 +31,14 @@ _LAYERS = (
     {"wire"},
     {"core"},
 )
-# A recipe is a source model put through transforms, so building has to know both.
-_ALLOWED_SIBLINGS = {("variants", "models"), ("variants", "transforms")}
+# A recipe is a source model put through transforms, so building has to know both; the reference runs a source model;
+# and a source model that is a graph with a checkpoint is frozen by a transform.
+_ALLOWED_SIBLINGS = {
+    ("variants", "models"),
+    ("variants", "transforms"),
+    ("workloads", "models"),
+    ("models", "transforms"),
+}
 # Explain, name or locate; they import nothing of the harness but each other, so anyone may use them.
 _FOUNDATION = {"", "errors"}
 # Used by one part each, and only by it.

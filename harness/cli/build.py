@@ -28,7 +28,7 @@ def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool)
     from harness.cli.places import cache_folder
     from harness.core.variants import FailedBuild, Variant
     from harness.errors import ExitStatus
-    from harness.pipeline.prepare import build, load_workload, open_suite_source
+    from harness.pipeline.prepare import build, input_shape, load_workload, open_suite_source
     from harness.suite import read_suite
     from harness.wire.blobs import BlobStore
 
@@ -39,9 +39,19 @@ def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool)
     with LiveProgress(console) as progress:
         source = open_suite_source(read, suite.parent)
         workload = None
-        if any(spec.recipe.needs_calibration for spec in read.variants.specs):
+        calibrated = any(spec.recipe.needs_calibration for spec in read.variants.specs)
+        # A graph may leave its input's shape open, and tensors tell theirs only when they are read.
+        if calibrated or (source.format.is_graph and read.workload.preprocess is None):
             workload = load_workload(read.workload, suite.parent, store, progress).workload
-        results = build(source, read.variants.specs, workload, place, progress)
+        results = build(
+            source,
+            read.variants.specs,
+            workload,
+            place,
+            progress,
+            io=read.model.io,
+            input_shape=input_shape(read.workload, workload),
+        )
     built = [result for result in results if isinstance(result, Variant)]
     failed = [result for result in results if isinstance(result, FailedBuild)]
     if output is not None:

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
 @click.option(
     "--background-class", is_flag=True, help="The model has one class more than the labels, in front."
 )
+@click.option(
+    "--input",
+    "input_name",
+    metavar="NAME",
+    help="Of a graph: the tensor that takes the photo, prepared, or its file's bytes (DecodeJpeg/contents).",
+)
+@click.option("--output", "output_name", metavar="NAME", help="The output to show, where there are several.")
 @click.option("--top", type=int, default=5, show_default=True, help="How many labels for each photo.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where decoded photos and outputs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -68,28 +75,31 @@ def command(
     interpolation: str,
     channels: str,
     background_class: bool,
+    input_name: str | None,
+    output_name: str | None,
     top: int,
     cache: Path | None,
     as_json: bool,
 ) -> int:
     """Label PHOTOS with MODEL: the five best labels of each.
 
-    MODEL is a model file (.keras, .tflite), or RUN:VARIANT for a variant of a stored run, whose suite then says
-    how photos are prepared. For a file, name a --suite, or --size, --mean and --scale.
+    MODEL is a source model of any format, or RUN:VARIANT for a variant of a stored run, whose suite then says
+    how photos are prepared. For a file, name a --suite, or --size, --mean and --scale. A graph that decodes photos
+    itself needs none of them.
     """
     from harness.cli.places import cache_folder, runs_folder
     from harness.core.preprocessing import Channels, Interpolation, Preprocessing, ResizeMode
-    from harness.errors import ExitStatus, UsageError
+    from harness.errors import ExitStatus
     from harness.pipeline.label import Preparation, label_photos, model_of
 
-    file, section, base = model_of(model, suite, runs_folder(None))
-    if section is None:
-        if size is None or not mean or not scale:
-            raise UsageError(
-                "how photos are prepared is not known",
-                where=model,
-                next_step="Give --suite SUITE, or --size H W with --mean and --scale (and --labels).",
-            )
+    file, section, io, base = model_of(model, suite, runs_folder(None))
+    given = {"input": input_name, "output": output_name}
+    io = io.model_copy(update={key: name for key, name in given.items() if name is not None})
+    if section is not None:
+        preparation = Preparation.of_suite(section, base, labels)
+    elif size is None or not mean or not scale:
+        preparation = Preparation(None, labels, background_class)
+    else:
         preparation = Preparation(
             Preprocessing(
                 size=size,
@@ -103,9 +113,7 @@ def command(
             labels,
             background_class,
         )
-    else:
-        preparation = Preparation.of_suite(section, base, labels)
-    found = label_photos(file, photos, preparation, cache or cache_folder(), top=top)
+    found = label_photos(file, photos, preparation, cache or cache_folder(), top=top, io=io)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:

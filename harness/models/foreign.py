@@ -9,11 +9,14 @@ from typing import Final
 
 HEAD_BYTES: Final = 512
 
+# The directory at the end of such a file lists the graph last (tensorflow/core/util/memmapped_file_system.h).
+_MEMORY_MAPPED: Final = b"memmapped_package://."
+_END_BYTES: Final = 64
+
 _SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5), such as Keras 2 wrote"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
@@ -49,7 +52,15 @@ def looks_like(path: Path, head: bytes) -> str:
         return "a text file"
     if _is_onnx(head):
         return "an ONNX model"
+    if _MEMORY_MAPPED in _end(path):
+        return "a memory-mapped TensorFlow graph, made from a frozen GraphDef"
     return "of no known kind"
+
+
+def _end(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _END_BYTES))
+        return stream.read()
 
 
 def _archive(path: Path) -> str:

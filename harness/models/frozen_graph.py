@@ -36,6 +36,10 @@ class FrozenGraph:
     graph: GraphDef
     ends: Ends
 
+    @property
+    def view(self) -> GraphView:
+        return GraphView(self.graph)
+
 
 def load_frozen(source_format: SourceFormat, path: Path, io: ModelIO) -> FrozenGraph:
     """The graph of a frozen GraphDef, a checkpoint, or a SavedModel of TensorFlow 1.
@@ -134,7 +138,7 @@ def choose_entry(kind: str, entries: Mapping[str, str], name: str) -> str:
     found = [key for key, tensor in entries.items() if not name or key == name or same_tensor(tensor, name)]
     if len(found) == 1 or (found and name):
         return found[0]
-    listed = ", ".join(f"{key} ({tensor})" if tensor else key for key, tensor in entries.items())
+    listed = ", ".join(f"{key} ({tensor})" if tensor else key for key, tensor in sorted(entries.items()))
     raise ModelError(
         f"the signature has no {kind} {name!r}, it has {listed}"
         if name

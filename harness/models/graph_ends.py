@@ -37,7 +37,9 @@ _WRITING: Final = frozenset(
 _SAVER: Final = frozenset({"SaveV2", "MergeV2Checkpoints"})
 _DT_STRING: Final = 7
 _LISTED: Final = 8
-_FREEZE: Final = "Freeze it: name the folder that holds the graph with its checkpoint (.index and .data files) as the model."
+_FREEZE: Final = (
+    "Freeze it: name the folder that holds the graph with its checkpoint (.index, .data files) as model.path."
+)
 
 
 class Ends(NamedTuple):
@@ -45,6 +47,12 @@ class Ends(NamedTuple):
 
     input: str
     output: str
+
+
+def tensor_name(name: str) -> str:
+    """The name with its port: a node's is that of its first tensor, ``:0``."""
+    ref = parse_ref(name)
+    return f"{ref.node}:{ref.port}"
 
 
 def find_ends(view: GraphView, io: ModelIO) -> Ends:
@@ -122,16 +130,20 @@ def refuse_image_files(view: GraphView, ends: Ends) -> None:
 def _only_output(view: GraphView) -> str:
     results = [name for name in view.order if _is_result(view, name)]
     sinks = [name for name in results if not any(use.port >= 0 for use in view.uses(name))]
+    scores = [name for name in results if view.nodes[name].op in _SCORES and name not in sinks]
+    # A loss is computed from the labels too, which are fed like an input: the scores before it are not.
     if len(sinks) == 1:
-        return sinks[0]
-    candidates = [name for name in results if view.nodes[name].op in _SCORES and name not in sinks] + sinks
+        fed = len(_fed(view, sinks[0]))
+        if fed < 2 or all(len(_fed(view, name)) >= fed for name in scores):
+            return sinks[0]
+    candidates = scores + sinks
     if not candidates:
         raise ModelError(
             "the graph computes nothing from a placeholder, so that its output is not known",
             next_step="Set model.input and model.output in the suite (or --input and --output).",
         )
     raise ModelError(
-        f"the graph has {len(sinks)} nodes that may be its output: {_quoted(candidates)}",
+        f"the graph has {len(candidates)} nodes that may be its output: {_quoted(candidates)}",
         next_step=f'Set model.output in the suite (or --output), such as "{candidates[0]}".',
     )
 
@@ -147,10 +159,7 @@ def _is_result(view: GraphView, name: str) -> bool:
 
 
 def _only_input(view: GraphView, output: str) -> str:
-    needed = view.ancestors([parse_ref(output).node])
-    fed = sorted(name for name in needed if view.nodes[name].op in _PLACEHOLDERS) or sorted(
-        name for name in needed if view.nodes[name].op == "PlaceholderWithDefault"
-    )
+    fed = _fed(view, parse_ref(output).node)
     if len(fed) == 1:
         return fed[0]
     if not fed:
@@ -161,6 +170,14 @@ def _only_input(view: GraphView, output: str) -> str:
     raise ModelError(
         f"{len(fed)} placeholders feed the output {output!r}: {_quoted(fed)}",
         next_step="Set model.input in the suite (or --input) to one of them, or to a tensor behind all of them.",
+    )
+
+
+def _fed(view: GraphView, output: str) -> list[str]:
+    """The placeholders before ``output``; those with a default only where there are no others."""
+    needed = view.ancestors([output])
+    return sorted(name for name in needed if view.nodes[name].op in _PLACEHOLDERS) or sorted(
+        name for name in needed if view.nodes[name].op == "PlaceholderWithDefault"
     )
 
 

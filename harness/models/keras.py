@@ -61,7 +61,7 @@ def check_archive(path: Path) -> None:
             next_step="Load it with the Keras that wrote it, convert it there with tf.lite.TFLiteConverter "
             "and give the .tflite here; or build the model in Keras 3, load the weights, save it.",
         )
-    _refuse_foreign_code(config, where)
+    refuse_foreign_code(config, where)
 
 
 def load_keras(path: Path) -> keras.Model:
@@ -88,6 +88,14 @@ def load_keras(path: Path) -> keras.Model:
     return model
 
 
+def output_names(model: keras.Model) -> list[str]:
+    """In the order of ``keras.tree.flatten``, which sorts a dictionary by its keys."""
+    if isinstance(model.output, dict):
+        return sorted(model.output)
+    names = getattr(model, "output_names", None) or [tensor.name for tensor in model.outputs]
+    return [str(name) for name in names]
+
+
 def _read_json(archive: zipfile.ZipFile, member: str, where: str) -> dict[str, Any]:
     with archive.open(member) as stream:
         # One byte more than allowed, because the size in the zip's directory need not be true.
@@ -105,8 +113,13 @@ def _read_json(archive: zipfile.ZipFile, member: str, where: str) -> dict[str, A
     return document
 
 
-def _refuse_foreign_code(config: dict[str, Any], where: str) -> None:
-    for node in _dictionaries(config):
+def refuse_foreign_code(config: dict[str, Any], where: str) -> None:
+    """Refuse a configuration that asks for code which is not Keras's own.
+
+    Raises:
+        ModelError: it has a Lambda layer or a class of the user's.
+    """
+    for node in dictionaries(config):
         kind = node.get("class_name")
         module = node.get("module")
         if kind == "__lambda__" or (kind == "Lambda" and isinstance(node.get("config"), dict)):
@@ -130,7 +143,7 @@ def _refuse_foreign_code(config: dict[str, Any], where: str) -> None:
             )
 
 
-def _dictionaries(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def dictionaries(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every dictionary in ``document``, without recursion: its depth is the file's choice."""
     waiting: list[Any] = [document]
     while waiting:

@@ -54,13 +54,11 @@ def check_saved_model(folder: Path) -> None:
     with mapped(path) as data:
         try:
             graphs = [graph for meta in _meta_graphs(data) for graph in _graphs(data, meta)]
-            reads_variables = has_objects(path) or any(
+            reads_variables = _has_objects(data) or any(
                 node.op in _VARIABLE_OPS for graph in graphs for node in nodes(data, graph.start, graph.end)
             )
         except ProtobufError as error:
-            raise ModelError(
-                f"is truncated or damaged: {error}", where=str(path), next_step=_EXPORT_AGAIN
-            ) from error
+            raise _damaged(path, error) from error
     if not graphs:
         raise ModelError("holds no graph", where=str(path), next_step=_EXPORT_AGAIN)
     if reads_variables:
@@ -74,18 +72,32 @@ def check_saved_model(folder: Path) -> None:
             ) from None
 
 
-def has_objects(path: Path) -> bool:
-    """Whether TensorFlow 2 wrote the ``saved_model.pb`` in ``path``: one graph, with Python objects beside it.
+def is_served(folder: Path) -> bool:
+    """Whether TensorFlow 2 wrote the SavedModel: one graph, with Python objects beside it; one in text counts as not.
 
     Raises:
-        ProtobufError: it is damaged.
+        ModelError: it is damaged.
     """
+    path = folder / BINARY_NAME
+    if not path.is_file():
+        return False
     with mapped(path) as data:
-        metas = list(_meta_graphs(data))
-        return len(metas) == 1 and any(
-            field.number == _OBJECTS and field.end > field.start
-            for field in fields(data, metas[0].start, metas[0].end)
-        )
+        try:
+            return _has_objects(data)
+        except ProtobufError as error:
+            raise _damaged(path, error) from error
+
+
+def _has_objects(data: Buffer) -> bool:
+    metas = _meta_graphs(data)
+    return len(metas) == 1 and any(
+        field.number == _OBJECTS and field.end > field.start
+        for field in fields(data, metas[0].start, metas[0].end)
+    )
+
+
+def _damaged(path: Path, error: ProtobufError) -> ModelError:
+    return ModelError(f"is truncated or damaged: {error}", where=str(path), next_step=_EXPORT_AGAIN)
 
 
 def _meta_graphs(data: Buffer) -> list[Field]:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.agreement import dequantize
-from harness.core.events import Samples, StageFinished, TargetClass
+from harness.core.events import Samples, StageFinished, TargetClass, TensorInfo
 from harness.core.findings import find
 from harness.core.joblog import JobLog, attempts, described, round_latencies
 from harness.core.measurements import Measurement, NotMeasured, Result, not_built
 from harness.core.metrics import measure
+from harness.core.model_io import same_tensor
 from harness.core.report import RunReport
 from harness.core.runs import JobOutcome, JobStatus
 from harness.core.variants import FailedBuild, Variant
@@ -66,7 +67,16 @@ def evaluate(
             results.append(not_built(built))
         elif built is not None:
             results.append(
-                _result(folder, built, of_variant, outcomes, reference_outputs, workload, section.confidence)
+                _result(
+                    folder,
+                    built,
+                    of_variant,
+                    outcomes,
+                    reference_outputs,
+                    workload,
+                    section.confidence,
+                    suite.model.output,
+                )
             )
     verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs))
     started = next((event for log in logs for event in attempts(log)), None)
@@ -147,6 +157,7 @@ def _result(
     reference: NDArray[np.float32],
     workload: Workload,
     confidence: float,
+    output_name: str,
 ) -> Result:
     of_variant = [outcomes[job.job_id] for job in folder.schedule() if job.variant == variant.name]
     bad = (JobStatus.FINISHED, JobStatus.SKIPPED)
@@ -170,26 +181,50 @@ def _result(
             next_step=f"Finish the run: harness run --resume {folder.path}",
             variant=variant,
         )
-    outputs = _outputs(folder, logs, reference.shape)
+    outputs = _outputs(folder, logs, reference.shape, output_name)
     return measure(variant, logs, outputs, reference, workload, confidence=confidence)
 
 
-def _outputs(folder: RunFolder, logs: Sequence[JobLog], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def _outputs(
+    folder: RunFolder, logs: Sequence[JobLog], shape: tuple[int, ...], output_name: str
+) -> NDArray[np.float32] | None:
     """The variant's outputs ``[inputs, classes]``; rounds that ran the same inputs repeat the same bytes."""
     rows: NDArray[np.float32] | None = None
     for log in logs:
         model = described(log)
         if model is None:
             return None
+        index = output_index(model.outputs, output_name, where=str(folder.path))
         raw = read_output_records(
             job_folder(folder.path, log.job_id) / "outputs.bin", model, log.input_count
-        )[0].reshape(log.input_count, -1)
+        )[index].reshape(log.input_count, -1)
         if rows is None:
             rows = np.full((shape[0], raw.shape[1]), np.nan, dtype=np.float32)
         rows[log.first_input : log.first_input + log.input_count] = dequantize(
-            raw, model.outputs[0].quantization
+            raw, model.outputs[index].quantization
         )
     return rows
+
+
+def output_index(outputs: Sequence[TensorInfo], name: str, *, where: str) -> int:
+    """Which of a variant's outputs is the source's ``name``: the runtime's order need not be the model's.
+
+    A single output is it whatever it is called, as the conversion of a graph leaves that one. Without a name it is
+    the first.
+
+    Raises:
+        RunError: none of several outputs has that name.
+    """
+    if not name or len(outputs) == 1:
+        return 0
+    for index, tensor in enumerate(outputs):
+        if same_tensor(tensor.name, name):
+            return index
+    raise RunError(
+        f"the variants have no output {name!r}, they have {', '.join(tensor.name for tensor in outputs)}",
+        where=where,
+        next_step="Set model.output in the suite to one of them, and run it again.",
+    )
 
 
 def _reference_variant(results: Sequence[Result]) -> str | None:

@@ -14,13 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from harness import __version__
+from harness.core.jobs import Encoding, PixelEncoding
 from harness.core.measurements import not_built
+from harness.core.model_io import ModelIO
 from harness.core.runs import Host, Plan, SourceRecord
 from harness.core.schedule import schedule
 from harness.core.variants import FailedBuild, Variant, VariantSpec
 from harness.core.workload import Reference, Task, Workload
 from harness.errors import BuildError, RunError
 from harness.models.source import SourceModel, open_source
+from harness.pipeline.chain import run_chain
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
 from harness.suite import Suite, WorkloadSection
@@ -140,8 +143,14 @@ def build(
     workload: Workload | None,
     cache: Path,
     progress: Progress,
+    *,
+    io: ModelIO | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> list[Variant | FailedBuild]:
-    """Build ``specs`` of ``source``; what the cache holds is not built again."""
+    """Build ``specs`` of ``source``; what the cache holds is not built again.
+
+    ``io`` and ``input_shape`` say what a graph takes and gives; see ``input_shape``.
+    """
     store = BlobStore(cache)
     calibration = None
     if any(spec.recipe.needs_calibration for spec in specs) and workload and workload.calibration:
@@ -155,7 +164,20 @@ def build(
         calibration,
         VariantCache(cache),
         on_progress=progress.variant_state,
+        io=io,
+        input_shape=input_shape,
     )
+
+
+def input_shape(section: WorkloadSection, workload: Workload | None) -> tuple[int, ...] | None:
+    """The shape of one input, batch axis included; ``None`` where only the loaded workload would tell."""
+    if workload is not None:
+        encoding: Encoding = workload.encoding
+    elif section.preprocess is not None:
+        encoding = section.preprocess.encoding
+    else:
+        return None
+    return (1, *encoding.shape) if isinstance(encoding, PixelEncoding) else encoding.shape
 
 
 def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) -> dict[str, Variant]:
@@ -188,12 +210,31 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
         folder.write_workload(loaded.workload, loaded.skipped)
     progress.workload_ready(loaded.workload, loaded.skipped)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(_reference, folder, source, loaded.workload, store, cache, progress)
+        pending = pool.submit(
+            _reference, folder, source, suite.model.io, loaded.workload, store, cache, progress
+        )
         missing = [spec for spec in suite.variants.specs if not _is_built(folder, spec.name, store)]
-        for result in build(source, missing, loaded.workload, cache, progress) if missing else []:
+        built = (
+            build(
+                source,
+                missing,
+                loaded.workload,
+                cache,
+                progress,
+                io=suite.model.io,
+                input_shape=input_shape(suite.workload, loaded.workload),
+            )
+            if missing
+            else []
+        )
+        for result in built:
             folder.write_variant(result)
         reference = pending.result()
     check_labels(loaded.workload, reference.classes)
+    if suite.chain is not None and folder.chain() is None:
+        folder.write_chain(
+            run_chain(source, suite.model.io, suite.chain.steps, loaded.workload, store, progress)
+        )
     variants = {}
     failed = []
     for spec in suite.variants.specs:
@@ -225,6 +266,7 @@ def _is_built(folder: RunFolder, name: str, store: BlobStore) -> bool:
 def _reference(
     folder: RunFolder,
     source: SourceModel,
+    io: ModelIO,
     workload: Workload,
     store: BlobStore,
     cache: Path,
@@ -240,6 +282,7 @@ def _reference(
         store,
         cache,
         lambda done, total: progress.reference_state("computing", done, total),
+        io=io,
     )
     store.link_into(reference.outputs, folder.path)
     folder.write_reference(reference)

@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 
+from harness.core.model_io import ModelIO
 from harness.core.variants import Build, FailedBuild, Recipe, Variant, VariantSpec
 from harness.errors import BuildError, HarnessError
 from harness.models.source import SourceFormat, SourceModel
@@ -42,10 +43,13 @@ def build_variants(
     workers: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     on_progress: OnProgress | None = None,
+    io: ModelIO | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> list[Variant | FailedBuild]:
     """Build every variant of ``specs``, in their order; one that fails does not end the others.
 
     At most ``workers`` conversions run at once (``None``: one for each CPU), each ended after ``timeout_s``.
+    ``io`` and ``input_shape`` (batch axis included) say what a graph takes and gives where it leaves that open.
     The float32 file that other recipes start from is built once, kept in the cache, and reported to
     ``on_progress`` as ``float32`` where no spec asks for it. The models lie in ``cache.blobs``.
 
@@ -53,7 +57,15 @@ def build_variants(
     """
     with tempfile.TemporaryDirectory(prefix="harness-build-") as work:
         session = _Session(
-            source, calibration, cache, timeout_s, on_progress or _silent, _names(specs), Path(work)
+            source,
+            io or ModelIO(),
+            input_shape,
+            calibration,
+            cache,
+            timeout_s,
+            on_progress or _silent,
+            _names(specs),
+            Path(work),
         )
         threads = workers or os.cpu_count() or 1
         with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="build") as pool:
@@ -103,6 +115,8 @@ class _Session:
     """One call of ``build_variants``."""
 
     source: SourceModel
+    io: ModelIO
+    input_shape: tuple[int, ...] | None
     calibration: CalibrationData | None
     cache: VariantCache
     timeout_s: float
@@ -159,6 +173,8 @@ class _Session:
             recipe=recipe,
             calibration_sha256=self.calibration.sha256 if self.calibration else None,
             tools=tools_of(recipe, self.source.format),
+            io=self.io if self.source.format.is_graph else None,
+            input_shape=self.input_shape,
         )
 
     def _write_calibration(self, waiting: Sequence[Recipe]) -> Path | None:
@@ -204,6 +220,8 @@ class _Session:
             threads=threads,
             output=str(folder / "model.tflite"),
             result=str(folder / "result.json"),
+            io=self.io,
+            input_shape=self.input_shape,
         )
         result = self.processes.run(request, folder, self.timeout_s)
         return self.cache.put(

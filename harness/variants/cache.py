@@ -11,19 +11,20 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from harness.core.jobs import Blob, Count, Sha256
+from harness.core.model_io import ModelIO
 from harness.core.value import Value
 from harness.core.variants import Recipe
 from harness.errors import WireError
 from harness.wire.blobs import BlobStore
 
-VARIANT_FORMAT_VERSION: Final = 1
+VARIANT_FORMAT_VERSION: Final = 2
 """Raise it whenever the way a recipe is carried out changes, so that older files are built anew."""
 
 
@@ -40,16 +41,28 @@ class CacheEntry(Value):
 
 
 def cache_key(
-    *, source_sha256: str, recipe: Recipe, calibration_sha256: str | None, tools: Mapping[str, str]
+    *,
+    source_sha256: str,
+    recipe: Recipe,
+    calibration_sha256: str | None,
+    tools: Mapping[str, str],
+    io: ModelIO | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> str:
-    """sha256 over all that decides the bytes of a variant; calibration only where the recipe uses it."""
-    parts = {
+    """sha256 over all that decides the bytes of a variant; calibration only where the recipe uses it.
+
+    ``io`` and ``input_shape`` are given where the conversion of the source depends on them.
+    """
+    parts: dict[str, object] = {
         "format": VARIANT_FORMAT_VERSION,
         "source": source_sha256,
         "recipe": recipe.value,
         "calibration": calibration_sha256 if recipe.needs_calibration else None,
         "tools": dict(tools),
     }
+    if io is not None:
+        parts["io"] = io.model_dump(mode="json")
+        parts["input_shape"] = input_shape
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

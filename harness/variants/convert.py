@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from harness.core.model_io import ModelIO
 from harness.errors import BuildError
-from harness.models.keras import load_keras
+from harness.models.keras import load_keras, output_names
+from harness.models.keras_h5 import load_keras_h5
 from harness.models.source import SourceFormat
 from harness.models.tflite import read_tflite
+from harness.variants.convert_graph import converted, graph_to_float32
 
 if TYPE_CHECKING:
     import keras
 
 
-def to_float32(source_format: SourceFormat, path: Path) -> bytes:
+def to_float32(
+    source_format: SourceFormat,
+    path: Path,
+    io: ModelIO | None = None,
+    input_shape: Sequence[int] | None = None,
+) -> bytes:
     """The source as a float32 .tflite.
+
+    ``io`` and ``input_shape`` (batch axis included) are for graphs; see ``graph_to_float32``.
 
     Raises:
         ModelError: the source cannot be loaded.
         BuildError: it cannot be converted, or is a .tflite that is not float32.
     """
-    return _CONVERTERS[source_format](path)
+    match source_format:
+        case SourceFormat.KERAS:
+            return _from_keras(load_keras(path))
+        case SourceFormat.KERAS_H5:
+            return _from_keras(load_keras_h5(path))
+        case SourceFormat.TFLITE:
+            return _from_tflite(path)
+        case SourceFormat.GRAPHDEF | SourceFormat.SAVED_MODEL | SourceFormat.CHECKPOINT:
+            return graph_to_float32(source_format, path, io or ModelIO(), input_shape)
 
 
-def _from_keras(path: Path) -> bytes:
+def _from_keras(model: keras.Model) -> bytes:
     import tensorflow as tf
 
-    model = load_keras(path)
     with tempfile.TemporaryDirectory() as folder:
         _export_with_batch_of_one(model, Path(folder))
-        try:
-            converted: bytes = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-        # The converter raises its own ConverterError and much else.
-        except Exception as error:
-            raise BuildError(
-                f"TensorFlow's converter refused the model: {' '.join(str(error).split())[:500]}",
-                next_step="Replace the layer it names by one of LiteRT's builtin operators.",
-            ) from error
-    return converted
+        return converted(lambda: bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert()))
 
 
 def _export_with_batch_of_one(model: keras.Model, folder: Path) -> None:
@@ -65,7 +74,12 @@ def _export_with_batch_of_one(model: keras.Model, folder: Path) -> None:
 
     def serve(*tensors: Any) -> Any:
         packed = tensors[0] if structure is None else keras.tree.pack_sequence_as(structure, list(tensors))
-        return model(packed, training=False)
+        result = model(packed, training=False)
+        names = output_names(model)
+        if len(set(names)) < 2 or len(set(names)) < len(names):
+            return result
+        # Several outputs go by their names in the model, as for the reference; a list would be numbered.
+        return dict(zip(names, keras.tree.flatten(result), strict=True))
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -80,9 +94,3 @@ def _from_tflite(path: Path) -> bytes:
             next_step="Give the float32 model it was made from.",
         )
     return path.read_bytes()
-
-
-_CONVERTERS: Final[Mapping[SourceFormat, Callable[[Path], bytes]]] = {
-    SourceFormat.KERAS: _from_keras,
-    SourceFormat.TFLITE: _from_tflite,
-}

@@ -61,6 +61,10 @@ SPECS: Final[Mapping[Recipe, RecipeSpec]] = {
 
 _SOURCE_TOOLS: Final[Mapping[SourceFormat, tuple[tuple[str, ...], ...]]] = {
     SourceFormat.KERAS: (_TENSORFLOW, ("keras",)),
+    SourceFormat.KERAS_H5: (_TENSORFLOW, ("keras",)),
+    SourceFormat.GRAPHDEF: (_TENSORFLOW,),
+    SourceFormat.SAVED_MODEL: (_TENSORFLOW,),
+    SourceFormat.CHECKPOINT: (_TENSORFLOW,),
     SourceFormat.TFLITE: (),
 }
 

@@ -6,14 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from harness.core.jobs import Count
+from harness.core.jobs import Count, Dimension
+from harness.core.model_io import ModelIO
 from harness.core.value import Value
 from harness.core.variants import Recipe
 from harness.models.source import SourceFormat
 
 
 class BuildRequest(Value):
-    """What to build. ``input`` is the source model, or the float32 .tflite that the recipe starts from."""
+    """What to build. ``input`` is the source model, or the float32 .tflite that the recipe starts from.
+
+    ``io`` and ``input_shape`` (batch axis included) are for source models that leave them open.
+    """
 
     recipe: Recipe
     input: str
@@ -22,6 +26,8 @@ class BuildRequest(Value):
     threads: int
     output: str
     result: str
+    io: ModelIO = ModelIO()
+    input_shape: tuple[Dimension, ...] | None = None
 
 
 class Built(Value):

@@ -49,7 +49,7 @@ def carry_out(request: BuildRequest) -> Built:
 def _build(request: BuildRequest) -> bytes:
     path = Path(request.input)
     if request.recipe is Recipe.FLOAT32:
-        return to_float32(request.input_format, path)
+        return to_float32(request.input_format, path, request.io, request.input_shape)
     if request.recipe is Recipe.ROUNDED:
         return round_weights(path.read_bytes(), read_tflite(path).constants).data
     return quantize(request.recipe, path, _samples(request.calibration), threads=request.threads)

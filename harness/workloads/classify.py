@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from harness.core.model_io import ModelIO
 from harness.core.runs import SkippedInput
 from harness.core.value import Value
-from harness.errors import UsageError
+from harness.errors import UsageError, WorkloadError
 from harness.wire.blobs import BlobStore
 from harness.workloads.decoding import Progress
 from harness.workloads.images import ImageWorkloadSpec, load_images
-from harness.workloads.labels import check_labels
-from harness.workloads.reference import compute_reference
+from harness.workloads.inputs import find_files, hash_files
+from harness.workloads.labels import check_label_count, check_labels
+from harness.workloads.reference import compute_reference, outputs_of_files
 
 
 class Scored(Value):
@@ -47,7 +51,7 @@ def classify(
     store: BlobStore,
     *,
     top: int = 5,
-    output: str = "",
+    io: ModelIO | None = None,
     on_progress: Progress | None = None,
 ) -> Classification:
     """Run ``source`` on the photos of ``spec``. Photos and outputs are remembered below ``store.root``.
@@ -60,17 +64,61 @@ def classify(
         raise UsageError(f"top is {top}", next_step="Ask for at least one label for each photo.")
     loaded = load_images(spec, store)
     workload = loaded.workload
-    reference = compute_reference(
-        source, source_format, workload, store, store.root, on_progress, output=output
-    )
+    reference = compute_reference(source, source_format, workload, store, store.root, on_progress, io=io)
     check_labels(workload, reference.classes)
     outputs = np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
-    photos = []
-    for item, scores in zip(workload.inputs, outputs, strict=True):
-        order = np.argsort(-scores, kind="stable")[:top]
-        best = tuple(
-            Scored(label=workload.label(int(index)), index=int(index), score=float(scores[index]))
-            for index in order
+    photos = tuple(
+        Classified(name=item.name, file=item.file or item.name, best=_best(scores, workload.label, top))
+        for item, scores in zip(workload.inputs, outputs, strict=True)
+    )
+    return Classification(photos=photos, skipped=loaded.skipped, engine=reference.engine)
+
+
+def classify_files(
+    source: Path,
+    source_format: str,
+    photos: Sequence[Path],
+    labels: tuple[str, ...] | None,
+    *,
+    top: int = 5,
+    io: ModelIO | None = None,
+    on_progress: Progress | None = None,
+) -> Classification:
+    """Run a graph whose input takes the bytes of image files, as it decodes and scales them itself.
+
+    Raises:
+        UsageError: ``top`` is below 1.
+        WorkloadError: no photo can be read, or there are fewer labels than classes.
+        ModelError: see ``outputs_of_files``.
+    """
+    if top < 1:
+        raise UsageError(f"top is {top}", next_step="Ask for at least one label for each photo.")
+    originals, skipped = hash_files(find_files([str(photo) for photo in photos]))
+    if not originals:
+        raise WorkloadError(
+            f"no photo can be read ({skipped[0].file}: {skipped[0].reason})"
+            if skipped
+            else "no photo is given",
+            next_step="Name JPEG files.",
         )
-        photos.append(Classified(name=item.name, file=item.file or item.name, best=best))
-    return Classification(photos=tuple(photos), skipped=loaded.skipped, engine=reference.engine)
+    outputs, engine = outputs_of_files(
+        source, source_format, [item.path for item in originals], on_progress, io=io
+    )
+    classes = outputs.shape[1]
+    check_label_count(labels, classes)
+
+    def name(index: int) -> str:
+        return labels[index] if labels is not None else f"class {index}"
+
+    found = tuple(
+        Classified(name=item.name, file=str(item.path), best=_best(scores, name, top))
+        for item, scores in zip(originals, outputs, strict=True)
+    )
+    return Classification(photos=found, skipped=tuple(skipped), engine=engine)
+
+
+def _best(scores: NDArray[np.float32], label: Callable[[int], str], top: int) -> tuple[Scored, ...]:
+    order = np.argsort(-scores, kind="stable")[:top]
+    return tuple(
+        Scored(label=label(int(index)), index=int(index), score=float(scores[index])) for index in order
+    )

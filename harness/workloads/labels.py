@@ -115,8 +115,24 @@ def check_labels(workload: Workload, classes: int) -> None:
     Raises:
         WorkloadError: another number of labels, or a true class that the model does not have.
     """
-    if workload.labels is not None and len(workload.labels) != classes:
-        count = len(workload.labels)
+    check_label_count(workload.labels, classes)
+    for item in workload.inputs:
+        if item.truth is not None and item.truth >= classes:
+            raise WorkloadError(
+                f"true class {item.truth} for a model of {classes} outputs (0 to {classes - 1})",
+                where=item.name,
+                next_step="Check the truth file and background_class.",
+            )
+
+
+def check_label_count(labels: Sequence[str] | None, classes: int) -> None:
+    """Whether there is one of ``labels``, where there are any, for each of ``classes`` outputs.
+
+    Raises:
+        WorkloadError: another number of labels.
+    """
+    if labels is not None and len(labels) != classes:
+        count = len(labels)
         next_step = "Use the labels file that belongs to the model: one line for each output."
         if count == classes - 1:
             next_step = (
@@ -128,13 +144,6 @@ def check_labels(workload: Workload, classes: int) -> None:
                 "file, or background_class = true from the suite. " + next_step
             )
         raise WorkloadError(f"{count} labels for {classes} outputs", where="labels", next_step=next_step)
-    for item in workload.inputs:
-        if item.truth is not None and item.truth >= classes:
-            raise WorkloadError(
-                f"true class {item.truth} for a model of {classes} outputs (0 to {classes - 1})",
-                where=item.name,
-                next_step="Check the truth file and background_class.",
-            )
 
 
 class _LabelIndex:

@@ -13,17 +13,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import model_validator
 
 from harness.core.jobs import Encoding, PositiveCount
+from harness.core.model_io import ModelIO
 from harness.core.value import Value
 from harness.core.workload import Reference, Workload
 from harness.errors import InputError, ModelError, WireError, WorkloadError
+from harness.models.source import SourceFormat, hash_source
 from harness.wire.blobs import BlobStore
 from harness.workloads.decoding import Progress
 from harness.workloads.loaded import read_value, write_value
@@ -49,13 +53,20 @@ class ReferenceRequest(Value):
     """What the worker is told, as a file."""
 
     source: str
-    source_format: Literal["keras", "tflite"]
-    inputs: Annotated[tuple[RequestInput, ...], Field(min_length=1)]
+    source_format: SourceFormat
+    inputs: tuple[RequestInput, ...] = ()
+    files: tuple[str, ...] = ()
+    """Instead of ``inputs``: files whose bytes are the inputs."""
     input_count: PositiveCount
-    output: str
-    """Name of the output to take; empty: the first."""
+    io: ModelIO = ModelIO()
     outputs_path: str
     threads: PositiveCount
+
+    @model_validator(mode="after")
+    def _one_kind_of_inputs(self) -> ReferenceRequest:
+        if bool(self.inputs) == bool(self.files):
+            raise ValueError("a request has either inputs or files")
+        return self
 
 
 def compute_reference(
@@ -66,7 +77,7 @@ def compute_reference(
     cache_dir: Path,
     on_progress: Progress | None = None,
     *,
-    output: str = "",
+    io: ModelIO | None = None,
 ) -> Reference:
     """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
 
@@ -74,39 +85,68 @@ def compute_reference(
     encoding and the engine's version; then nothing is computed.
 
     Args:
-        source_format: ``keras`` (a .keras file) or ``tflite``.
-        output: the output's name in the model; empty is the first.
+        source_format: a value of ``SourceFormat``.
+        io: which output is taken (empty: the first, of a graph the only one), and a graph's input.
 
     Raises:
         ModelError: the model cannot be loaded, fails or crashes, or gives no vector of scores.
         WorkloadError: the records do not fit the model's inputs.
         WireError: ``store`` lacks the records.
     """
-    engine = _engine(source_format)
-    entry = cache_dir / "references" / f"{_key(source, source_format, workload, output, engine)}.json"
+    known = SourceFormat(source_format)
+    io = io or ModelIO()
+    engine = _engine(known)
+    entry = cache_dir / "references" / f"{_key(source, known, workload, io, engine)}.json"
     remembered = read_value(entry, Reference)
     if remembered is not None and store.has(remembered.outputs):
         return remembered
     with tempfile.TemporaryDirectory(prefix="harness-reference-") as folder:
         outputs_path = Path(folder) / "outputs"
-        request = ReferenceRequest.model_validate(
-            {
-                "source": str(source.absolute()),
-                "source_format": str(source_format),
-                "inputs": _request_inputs(workload, store),
-                "input_count": len(workload.inputs),
-                "output": output,
-                "outputs_path": str(outputs_path),
-                "threads": os.cpu_count() or 1,
-            }
+        request = ReferenceRequest(
+            source=str(source.absolute()),
+            source_format=known,
+            inputs=_request_inputs(workload, store),
+            input_count=len(workload.inputs),
+            io=io,
+            outputs_path=str(outputs_path),
+            threads=os.cpu_count() or 1,
         )
-        request_path = Path(folder) / "request.json"
-        request_path.write_text(request.model_dump_json(), encoding="utf-8")
-        classes = _run_worker(request_path, request, engine, on_progress)
-        _check_outputs(outputs_path, classes, source, workload)
+        classes = _run_worker(Path(folder), request, engine, on_progress)
+        _check_outputs(outputs_path, classes, source, [item.name for item in workload.inputs])
         reference = Reference(outputs=store.put_file(outputs_path), classes=classes, engine=engine)
     write_value(entry, reference)
     return reference
+
+
+def outputs_of_files(
+    source: Path,
+    source_format: str,
+    files: Sequence[Path],
+    on_progress: Progress | None = None,
+    *,
+    io: ModelIO | None = None,
+) -> tuple[NDArray[np.float32], str]:
+    """The outputs ``[files, classes]`` of a graph whose input takes the bytes of image files, and the engine.
+
+    Raises:
+        ModelError: as for ``compute_reference``, or the graph cannot decode a file.
+    """
+    known = SourceFormat(source_format)
+    engine = _engine(known)
+    with tempfile.TemporaryDirectory(prefix="harness-reference-") as folder:
+        outputs_path = Path(folder) / "outputs"
+        request = ReferenceRequest(
+            source=str(source.absolute()),
+            source_format=known,
+            files=tuple(str(file.absolute()) for file in files),
+            input_count=len(files),
+            io=io or ModelIO(),
+            outputs_path=str(outputs_path),
+            threads=os.cpu_count() or 1,
+        )
+        classes = _run_worker(Path(folder), request, engine, on_progress)
+        _check_outputs(outputs_path, classes, source, [file.name for file in files])
+        return np.fromfile(outputs_path, "<f4").reshape(len(files), classes), engine
 
 
 def _request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput, ...]:
@@ -122,10 +162,10 @@ def _request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput,
     )
 
 
-def _run_worker(
-    request_path: Path, request: ReferenceRequest, engine: str, on_progress: Progress | None
-) -> int:
-    """The number of classes, after the worker has written the outputs."""
+def _run_worker(folder: Path, request: ReferenceRequest, engine: str, on_progress: Progress | None) -> int:
+    """The number of classes, after the worker has written the outputs. ``folder`` takes the request."""
+    request_path = folder / "request.json"
+    request_path.write_text(request.model_dump_json(), encoding="utf-8")
     package_parent = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     environment = {
@@ -199,11 +239,11 @@ def _crashed(status: int, source: str, engine: str, last_words: str) -> ModelErr
     )
 
 
-def _check_outputs(path: Path, classes: int, source: Path, workload: Workload) -> None:
-    outputs = np.memmap(path, "<f4", mode="r", shape=(len(workload.inputs), classes))
+def _check_outputs(path: Path, classes: int, source: Path, names: Sequence[str]) -> None:
+    outputs = np.memmap(path, "<f4", mode="r", shape=(len(names), classes))
     bad = np.isnan(outputs).any(axis=1)
     if bad.any():
-        first = workload.inputs[int(bad.argmax())].name
+        first = names[int(bad.argmax())]
         raise ModelError(
             f"the source model gives NaN for {int(bad.sum())} of {len(bad)} inputs, first for {first}",
             where=str(source),
@@ -211,9 +251,11 @@ def _check_outputs(path: Path, classes: int, source: Path, workload: Workload) -
         )
 
 
-def _engine(source_format: str) -> str:
-    if source_format == "tflite":
+def _engine(source_format: SourceFormat) -> str:
+    if source_format is SourceFormat.TFLITE:
         return f"LiteRT {version('ai-edge-litert')}"
+    if source_format.is_graph:
+        return f"tensorflow {_tensorflow_version()}"
     return f"keras {version('keras')} / tensorflow {_tensorflow_version()}"
 
 
@@ -225,29 +267,20 @@ def _tensorflow_version() -> str:
             continue
     raise ModelError(
         "TensorFlow is not installed",
-        where="keras",
+        where="tensorflow",
         next_step="Install the harness with its dependencies (make setup).",
     )
 
 
-def _key(source: Path, source_format: str, workload: Workload, output: str, engine: str) -> str:
-    try:
-        with source.open("rb") as stream:
-            source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"cannot be read: {error.strerror or error}",
-            where=str(source),
-            next_step="Check the path of the model.",
-        ) from error
+def _key(source: Path, source_format: SourceFormat, workload: Workload, io: ModelIO, engine: str) -> str:
     encodings = [workload.encoding, *(item.encoding for item in workload.further_tensors)]
     everything = {
         "code": CODE_VERSION,
         "engine": engine,
-        "source": [source_sha256, str(source_format)],
+        "source": [hash_source(source, source_format)[0], source_format.value],
         "records": workload.digest,
         "tensor": workload.tensor,
         "encodings": [encoding.model_dump(mode="json") for encoding in encodings],
-        "output": output,
+        "io": io.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

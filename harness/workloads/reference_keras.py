@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from harness.core.jobs import DType
 from harness.errors import ModelError
+from harness.models.keras import output_names
+from harness.models.keras_h5 import load_keras_h5
+from harness.models.source import SourceFormat
 from harness.wire.encoding import to_elements
 from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
 from harness.workloads.reference import ReferenceRequest
@@ -26,7 +30,7 @@ def keras_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Ite
         ModelError: the model does not load in safe mode, fails, or gives no vector of scores.
         WorkloadError, WireError: the records do not fit.
     """
-    model = _load(request.source)
+    model = _load(request)
     tensors = list(model.inputs or [])
     order = match_tensors(
         [item.tensor for item in request.inputs], [[tensor.name] for tensor in tensors], request.source
@@ -35,8 +39,8 @@ def keras_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Ite
         input_shape(item.encoding, _shape(tensors[index]), request.source)
         for item, index in zip(request.inputs, order, strict=True)
     ]
-    output_names = _output_names(model)
-    output_index = _output_index(output_names, request.output, request.source)
+    names = output_names(model)
+    output_index = _output_index(names, request.io.output, request.source)
     batch = 1 if any(tensor.shape[0] == 1 for tensor in tensors) else BATCH
     for start in range(0, request.input_count, batch):
         fed: dict[int, NDArray[Any]] = {}
@@ -47,14 +51,19 @@ def keras_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Ite
         count = len(fed[0])
         result = _predict(model, tensors, fed, start, request.source)
         output = np.asarray(result[output_index])
-        yield score_rows(output, count, output_names[output_index], request.source)
+        yield score_rows(output, count, names[output_index], request.source)
 
 
-def _load(source: str) -> Any:
+def _load(request: ReferenceRequest) -> Any:
     import keras
 
+    source = request.source
     try:
+        if request.source_format is SourceFormat.KERAS_H5:
+            return _with_inputs(load_keras_h5(Path(source)), source)
         model = keras.saving.load_model(source, compile=False, safe_mode=True)
+    except ModelError:
+        raise
     except Exception as error:
         # Whatever the layers raise while they are rebuilt: TypeError, KeyError, ValueError, OSError.
         reason = " ".join(str(error).split())[:400]
@@ -63,6 +72,10 @@ def _load(source: str) -> Any:
             where=source,
             next_step='Save it again with Keras 3: model.save("model.keras").',
         ) from error
+    return _with_inputs(model, source)
+
+
+def _with_inputs(model: Any, source: str) -> Any:
     if not getattr(model, "inputs", None):
         raise ModelError(
             "the model does not say what its inputs are",
@@ -97,14 +110,6 @@ def _output_index(names: list[str], name: str, source: str) -> int:
             next_step="Name one of them.",
         )
     return names.index(name)
-
-
-def _output_names(model: Any) -> list[str]:
-    """In the order of ``keras.tree.flatten``, which sorts a dictionary by its keys."""
-    if isinstance(model.output, dict):
-        return sorted(model.output)
-    names = getattr(model, "output_names", None) or [tensor.name for tensor in model.outputs]
-    return [str(name) for name in names]
 
 
 def _predict(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.core.agreement import dequantize
 from harness.core.events import Quantization
 from harness.core.jobs import DType
+from harness.core.model_io import same_tensor
 from harness.errors import ModelError
 from harness.wire.encoding import QUANTIZED, to_elements
 from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
@@ -117,14 +118,14 @@ def _quantization(detail: dict[str, Any]) -> Quantization | None:
 
 def _output(interpreter: Any, request: ReferenceRequest) -> dict[str, Any]:
     details: list[dict[str, Any]] = interpreter.get_output_details()
-    if not request.output:
+    if not request.io.output:
         return details[0]
     names = _signature_names(interpreter, details, "output")
     for detail, known in zip(details, names, strict=True):
-        if request.output in known:
+        if any(same_tensor(request.io.output, name) for name in known):
             return detail
     raise ModelError(
-        f"the model has no output {request.output!r}, it has {', '.join(known[0] for known in names)}",
+        f"the model has no output {request.io.output!r}, it has {', '.join(known[0] for known in names)}",
         where=request.source,
         next_step="Name one of them.",
     )

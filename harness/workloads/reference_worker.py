@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
+from harness.models.source import SourceFormat
 from harness.wire.encoding import record_layout
 from harness.workloads.reference import ReferenceRequest, RequestInput
 
@@ -62,13 +63,17 @@ def _write_outputs(request: ReferenceRequest, messages: TextIO) -> int:
 
 
 def _outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
-    if request.source_format == "keras":
-        from harness.workloads.reference_keras import keras_outputs
+    if request.source_format is SourceFormat.TFLITE:
+        from harness.workloads.reference_litert import litert_outputs
 
-        return keras_outputs(request, records)
-    from harness.workloads.reference_litert import litert_outputs
+        return litert_outputs(request, records)
+    if request.source_format.is_graph:
+        from harness.workloads.reference_graph import file_outputs, graph_outputs
 
-    return litert_outputs(request, records)
+        return file_outputs(request) if request.files else graph_outputs(request, records)
+    from harness.workloads.reference_keras import keras_outputs
+
+    return keras_outputs(request, records)
 
 
 def _tell(messages: TextIO, message: dict[str, object]) -> None:

@@ -40,8 +40,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "none.tflite")
 
 
-def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is a folder"):
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is an empty folder"):
+        open_source(tmp_path)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ModelError, match=r"neither a SavedModel nor a checkpoint: it holds notes\.txt"):
         open_source(tmp_path)
 
 
@@ -68,7 +71,7 @@ def test_a_name_with_a_null_byte() -> None:
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"),
         (b"\xff\xd8\xff\xe0" + bytes(100), "a JPEG image"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+        (bytes(100) + b"memmapped_package://." + bytes(20), "a memory-mapped TensorFlow graph"),
         (pickle.dumps({"weights": [1, 2]}), "a Python pickle, which is never loaded"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
         (b"<!DOCTYPE html><title>404</title>", "an HTML page"),
