@@ -6,6 +6,7 @@ The families follow TensorFlow's own grouping of ops (tensorflow.org/api_docs/py
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LEFTOVER_FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -88,11 +89,13 @@ _REPLACEMENTS_2016 = {
 }
 
 
+@lru_cache(maxsize=4096)
 def leftover_family(op: str) -> str | None:
     """The family of ``LEFTOVER_FAMILIES`` that the op belongs to."""
     return next((family for family, names in LEFTOVER_FAMILIES if names.fullmatch(op)), None)
 
 
+@lru_cache(maxsize=4096)
 def is_decoding(op: str) -> bool:
     """Whether the op turns a file's bytes into pixels or samples, or back."""
     return _DECODING.fullmatch(op) is not None

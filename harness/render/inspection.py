@@ -153,7 +153,11 @@ def places(where: Sequence[str], count: int, *, most: int = 2, length: int = _LO
 
 def _end(text: str, length: int) -> str:
     """The end of a node's name says more than its beginning, which is the scope of the whole model."""
-    return text if len(text) <= length else f"…{text[-length + 1 :]}"
+    if len(text) <= length:
+        return text
+    end = text[-length + 1 :]
+    scope = end.find("/")
+    return f"…{end[scope:] if 0 <= scope < len(end) - 1 else end}"
 
 
 def _weights(inspection: Inspection, ink: Ink) -> RenderableType:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,12 @@ from pydantic import ValidationError
 
 from harness.core.op_check import Proof
 from harness.errors import ModelError
-from harness.variants.inspection_requests import Inspect, Reply, Request
+from harness.variants.inspection_requests import Reply, Request
 
 LONGEST_S: Final = 600.0
 
+_WORKER: Final = "harness.variants.inspection_worker"
+_REPLY: Final = "reply.json"
 _PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -33,24 +36,21 @@ def ask(request: Request, *, timeout_s: float = LONGEST_S) -> Reply:
         ModelError: the worker refused the model, or crashed or took longer than ``timeout_s`` before it knew its ops.
     """
     with tempfile.TemporaryDirectory(prefix="harness-inspection-") as folder:
-        request_path, reply_path = Path(folder) / "request.json", Path(folder) / "reply.json"
-        request_path.write_text(request.model_dump_json(), encoding="utf-8")
-        end = _run(request_path, reply_path, timeout_s)
-        reply = _read(reply_path)
+        end = _run(request, Path(folder), timeout_s)
+        reply = _read(Path(folder) / _REPLY)
     if reply is not None and reply.refusal is not None:
         raise ModelError(reply.refusal.problem, where=reply.refusal.where, next_step=reply.refusal.next_step)
     if end is None and reply is not None:
         return reply
-    words = end or "left no answer"
-    # Out of time says nothing of the model; a crash does.
-    proof = Proof(
-        outcome="not tried" if "within" in words else "refused",
-        reason=f"the {'conversion' if request.task == 'check' else 'loading'} {words}",
-    )
-    if reply is not None and reply.ops is not None:
-        return Reply(ops=reply.ops.model_copy(update={"proof": proof}))
-    if not isinstance(request, Inspect) and request.task == "load":
-        return Reply(proof=proof)
+    words = end.words if end else "left no answer"
+    if end is not None and end.says_something:
+        # Out of time says nothing of the model; a crash does.
+        what = "conversion" if request.task == "check" else "loading"
+        proof = Proof(outcome="refused" if end.is_crash else "not tried", reason=f"the {what} {words}")
+        if reply is not None and reply.ops is not None:
+            return Reply(ops=reply.ops.model_copy(update={"proof": proof}))
+        if request.task == "load":
+            return Reply(proof=proof)
     raise ModelError(
         f"looking into it {words}",
         where=request.path,
@@ -58,34 +58,48 @@ def ask(request: Request, *, timeout_s: float = LONGEST_S) -> Reply:
     )
 
 
-def _run(request: Path, reply: Path, timeout_s: float) -> str | None:
-    """How the process ended, where it did not end well."""
-    process = subprocess.Popen(
-        # -P: a file beside the user's model must not stand in for one of Python's modules.
-        [sys.executable, "-P", "-m", "harness.variants.inspection_worker", str(request), str(reply)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-        # Its own group: killing it reaches its children.
-        start_new_session=True,
-    )
-    try:
-        status = process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return f"did not end within {timeout_s:g} s"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+@dataclass(frozen=True)
+class _End:
+    """How a process ended that did not end well."""
+
+    words: str
+    is_crash: bool = False
+    says_something: bool = True
+
+
+def _run(request: Request, folder: Path, timeout_s: float) -> _End | None:
+    (folder / "request.json").write_text(request.model_dump_json(), encoding="utf-8")
+    log = folder / "log.txt"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            # -P: a file beside the user's model must not stand in for one of Python's modules.
+            [sys.executable, "-P", "-m", _WORKER, str(folder / "request.json"), str(folder / _REPLY)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            env=_environment(),
+            # Its own group: killing it reaches its children.
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return _End(f"did not end within {timeout_s:g} s")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     if status == 0:
         return None
     if status > 0:
-        return f"ended with status {status}"
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no word")
+        # Python's own error: of the harness or its installation, not of the model.
+        return _End(f"ended with status {status}: {last[:300]}", says_something=False)
     try:
-        return f"crashed ({signal.Signals(-status).name})"
+        return _End(f"crashed ({signal.Signals(-status).name})", is_crash=True)
     except ValueError:
-        return f"crashed (signal {-status})"
+        return _End(f"crashed (signal {-status})", is_crash=True)
 
 
 def _environment() -> dict[str, str]:

@@ -17,9 +17,9 @@ from harness.core.op_check import GraphOps, Proof
 from harness.errors import HarnessError, ModelError
 from harness.models.checkpoint import find_checkpoint
 from harness.models.frozen_graph import choose_signature, read_meta_graph
+from harness.models.graph_ends import refuse_writing
 from harness.models.keras import load_keras
 from harness.models.keras_h5 import load_keras_h5
-from harness.models.saved_model import BINARY_NAME, has_objects
 from harness.transforms.freeze import freeze
 from harness.transforms.graph import node_names
 from harness.transforms.graph_inspection import PARAMETER_TYPES, inspect_graph, named_ops
@@ -27,7 +27,6 @@ from harness.transforms.graphdef_file import read_graphdef, read_graphdef_or_met
 from harness.transforms.needed_ops import NeededPart, needed_part, selective_registration_header
 from harness.variants import inspection_requests as requests
 from harness.variants.conversion_attempt import try_graph, try_loading, try_saved_model
-from harness.variants.convert import _export_with_batch_of_one
 from harness.variants.inspection_requests import Reply
 from harness.variants.saved_model_graph import frozen_signature, signatures, variables
 
@@ -150,6 +149,8 @@ def check(request: requests.Check, say: Say) -> None:
         case "saved-model":
             _check_saved_model(path, request, say)
         case _:
+            from harness.variants.convert import _export_with_batch_of_one
+
             with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
                 _export_with_batch_of_one(_keras(request.format, path), Path(folder))
                 _check_loaded(Path(folder), "serve", request, say)
@@ -179,13 +180,15 @@ def _proof(part: NeededPart) -> Proof:
 def _check_saved_model(folder: Path, request: requests.Check, say: Say) -> None:
     meta = read_meta_graph(folder)
     key = choose_signature(meta.signature_def, request.signature)
-    if (folder / BINARY_NAME).is_file() and has_objects(folder / BINARY_NAME):
+    # TensorFlow 2 writes the Python objects of the model beside its one graph.
+    if meta.object_graph_def.nodes:
         if request.inputs or request.outputs:
             raise ModelError(
                 "a SavedModel of TensorFlow 2 is checked from its signature, not from nodes",
                 where=request.path,
                 next_step="Leave out --input and --output; --signature names another signature.",
             )
+        refuse_writing(meta.graph_def, with_saver=True)
         _check_loaded(folder, key, request, say)
         return
     entry = meta.signature_def[key]
