@@ -23,6 +23,7 @@ class Recipe(StrEnum):
     INT8 = "int8"
     INT16X8 = "int16x8"
     ROUNDED = "rounded"
+    ROUNDED_FITTED = "rounded-fitted"
 
     @property
     def needs_calibration(self) -> bool:

@@ -89,7 +89,9 @@ class Workload(Value):
             (self.tensor, self.records, self.encoding),
             *((item.tensor, item.records, item.encoding) for item in self.further_tensors),
         ]
-        text = "\n".join(f"{blob.sha256} {encoding.model_dump_json()} {tensor}" for tensor, blob, encoding in parts)
+        text = "\n".join(
+            f"{blob.sha256} {encoding.model_dump_json()} {tensor}" for tensor, blob, encoding in parts
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     def label(self, index: int) -> str:

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from harness.core.agreement import accuracy, agreement
 from harness.core.chain import Chain, ChainStep, Step, TopLabel
 from harness.core.jobs import Blob
+from harness.core.model_io import ModelIO
 from harness.core.value import Value
 from harness.core.workload import Workload
 from harness.errors import ModelError
-from harness.models.source import ModelIO, SourceFormat, SourceModel
+from harness.models.source import SourceFormat, SourceModel
 from harness.pipeline.progress import Progress
 from harness.transforms.requests import (
     Answer,
@@ -45,7 +46,7 @@ class _Done(Value):
     graph: Blob
     runnable: Blob
     duration_s: float
-    answer: Answer | None
+    answer: Answer
 
 
 def run_chain(
@@ -76,28 +77,33 @@ def run_chain(
             where=str(source.path),
             next_step="Set model.input and model.output in the suite; harness inspect lists the nodes.",
         )
-    graph = store.put_file(source.path)
-    current = _Done(graph=graph, runnable=graph, duration_s=0.0, answer=None)
-    before = _outputs(current, io, workload, store)
-    shown = next((row for row, entry in enumerate(workload.inputs) if entry.truth is not None), 0)
-    found = []
+    graph = runnable = store.put_file(source.path)
+    before = _outputs(runnable, io, workload, store)
+    judge = _Judge(before, workload, store)
+    found: list[ChainStep] = []
     for step in steps:
         progress.variant_state(step.value, "converting", 0.0)
-        done = _carry_out(step, current, io, workload, store)
+        done = _carry_out(step, runnable, io, workload, store)
         if not found:
-            nodes = done.answer.nodes_before
-            found.append(_judged(Step.SOURCE, current, nodes, before, before, workload, shown, store))
-        outputs = _outputs(done, io, workload, store)
-        nodes = done.answer.nodes_after or done.answer.nodes_before
-        found.append(_judged(step, done, nodes, outputs, before, workload, shown, store))
+            found.append(judge.step(Step.SOURCE, graph, before, nodes=done.answer.nodes_before))
+        runnable = done.runnable
+        found.append(
+            judge.step(
+                step,
+                done.graph,
+                _outputs(runnable, io, workload, store),
+                nodes=done.answer.nodes_after or done.answer.nodes_before,
+                duration_s=done.duration_s,
+                remarks=_remarks(done.answer),
+            )
+        )
         progress.variant_state(step.value, "done", done.duration_s)
-        current = done
-    return Chain(shown_input=workload.inputs[shown].name, steps=tuple(found))
+    return Chain(shown_input=judge.shown_input, steps=tuple(found))
 
 
-def _carry_out(step: Step, current: _Done, io: ModelIO, workload: Workload, store: BlobStore) -> _Done:
-    request = _request(step, str(store.path(current.runnable)), io, workload)
-    parts = (str(_CACHE_VERSION), current.graph.sha256, request.model_dump_json())
+def _carry_out(step: Step, graph: Blob, io: ModelIO, workload: Workload, store: BlobStore) -> _Done:
+    request = _request(step, str(store.path(graph)), io, workload)
+    parts = (str(_CACHE_VERSION), request.model_dump_json())
     entry = store.root / "steps" / f"{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()}.json"
     try:
         remembered = _Done.model_validate_json(entry.read_bytes())
@@ -110,14 +116,13 @@ def _carry_out(step: Step, current: _Done, io: ModelIO, workload: Workload, stor
         started_s = time.monotonic()
         answer = run_step(request.model_copy(update={"result": str(result)}))
         duration_s = time.monotonic() - started_s
-        graph = store.put_file(result)
-        runnable = graph
+        written = runnable = store.put_file(result)
         if step is Step.MEMORY_MAP:
             # TensorFlow's Python API cannot open the mapped form: what is run is that form read back.
             restored = Path(folder) / "restored"
             run_step(Restore(graph=str(result), result=str(restored)))
             runnable = store.put_file(restored)
-    done = _Done(graph=graph, runnable=runnable, duration_s=duration_s, answer=answer)
+    done = _Done(graph=written, runnable=runnable, duration_s=duration_s, answer=answer)
     write_value(entry, done)
     return done
 
@@ -138,45 +143,60 @@ def _request(step: Step, graph: str, io: ModelIO, workload: Workload) -> Request
     raise AssertionError(step)
 
 
-def _outputs(done: _Done, io: ModelIO, workload: Workload, store: BlobStore) -> NDArray[np.float32]:
+def _outputs(graph: Blob, io: ModelIO, workload: Workload, store: BlobStore) -> NDArray[np.float32]:
     reference = compute_reference(
-        store.path(done.runnable), SourceFormat.GRAPHDEF.value, workload, store, store.root, io=io
+        store.path(graph), SourceFormat.GRAPHDEF.value, workload, store, store.root, io=io
     )
     return np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
 
 
-def _judged(
-    step: Step,
-    done: _Done,
-    nodes: int,
-    outputs: NDArray[np.float32],
-    before: NDArray[np.float32],
-    workload: Workload,
-    shown: int,
-    store: BlobStore,
-) -> ChainStep:
-    truths = [entry.truth for entry in workload.inputs]
-    right = accuracy(before, outputs, truths)
-    best = np.argsort(-outputs[shown], kind="stable")[:_SHOWN_LABELS]
-    return ChainStep(
-        step=step,
-        graph=done.graph,
-        compressed_bytes=deflated_bytes(store.path(done.graph)),
-        nodes=nodes,
-        duration_s=done.duration_s,
-        remarks=_remarks(done.answer) if done.answer else (),
-        agreement=agreement(
-            before,
-            outputs,
-            names=[entry.name for entry in workload.inputs],
-            truths=truths,
-            output_kind=workload.output_kind,
-        ),
-        accuracy=right.variant if right else None,
-        top_labels=tuple(
-            TopLabel(label=workload.label(int(index)), score=float(outputs[shown, index])) for index in best
-        ),
-    )
+class _Judge:
+    """Holds a step's outputs against the source's, on the whole workload."""
+
+    def __init__(self, before: NDArray[np.float32], workload: Workload, store: BlobStore) -> None:
+        self._before = before
+        self._workload = workload
+        self._store = store
+        self._names = [entry.name for entry in workload.inputs]
+        self._truths = [entry.truth for entry in workload.inputs]
+        self._shown = next((row for row, truth in enumerate(self._truths) if truth is not None), 0)
+
+    @property
+    def shown_input(self) -> str:
+        return self._names[self._shown]
+
+    def step(
+        self,
+        step: Step,
+        graph: Blob,
+        outputs: NDArray[np.float32],
+        *,
+        nodes: int,
+        duration_s: float = 0.0,
+        remarks: tuple[str, ...] = (),
+    ) -> ChainStep:
+        right = accuracy(self._before, outputs, self._truths)
+        best = np.argsort(-outputs[self._shown], kind="stable")[:_SHOWN_LABELS]
+        return ChainStep(
+            step=step,
+            graph=graph,
+            compressed_bytes=deflated_bytes(self._store.path(graph)),
+            nodes=nodes,
+            duration_s=duration_s,
+            remarks=remarks,
+            agreement=agreement(
+                self._before,
+                outputs,
+                names=self._names,
+                truths=self._truths,
+                output_kind=self._workload.output_kind,
+            ),
+            accuracy=right.variant if right else None,
+            top_labels=tuple(
+                TopLabel(label=self._workload.label(int(index)), score=float(outputs[self._shown, index]))
+                for index in best
+            ),
+        )
 
 
 def _remarks(answer: Answer) -> tuple[str, ...]:

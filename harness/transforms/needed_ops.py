@@ -53,7 +53,7 @@ def needed_part(graph: GraphDef, inputs: Sequence[str], outputs: Sequence[str]) 
     for name in (*output_names, *node_names(inputs)):
         view.node(name)
     behind = view.ancestors(output_names, stop=node_names(inputs))
-    input_names = node_names(inputs) if inputs else list(placeholders(view, behind))
+    input_names = node_names(inputs) if inputs else _guessed_inputs(view, behind)
     obstacle = _obstacle(view, behind, input_names)
     part = None
     if obstacle is None:
@@ -105,6 +105,12 @@ def selective_registration_header(graph: GraphDef) -> str:
         path = Path(folder) / "graph.pb"
         path.write_bytes(graph.SerializeToString())
         return str(library.get_header([str(path)])) + "\n"
+
+
+def _guessed_inputs(view: GraphView, needed: set[str]) -> list[str]:
+    fed = placeholders(view, needed)
+    # One with a default (a bottleneck, a dropout rate) stands inside the network and lets its value through.
+    return [name for name in fed if view.nodes[name].op != "PlaceholderWithDefault"] or list(fed)
 
 
 def _guessed_outputs(view: GraphView) -> list[str]:

@@ -46,6 +46,7 @@ class RoundWeights(Value):
     levels: int = 256
     min_elements: int = 16
     keep_zero: bool = False
+    fitted: bool = False
 
 
 class MemoryMap(Value):

@@ -1,5 +1,7 @@
 """Rounds float32 weights to 256 values each, in place: the file keeps its size, but compresses far better.
 
+The values are evenly spaced, or fitted to the weights (``weight_levels``).
+
 The idea is TensorFlow's ``round_weights`` graph transform of 2016 ("Optimizing TensorFlow models for
 mobile"): an app store compresses what it delivers, and bytes that repeat cost little. Unlike that tool, which
 takes the centres of 256 buckets over [min, max], one of the values here is exactly zero, so that weights
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ModelError
+from harness.transforms.weight_levels import fitted_levels, to_nearest
 
 LEVELS: Final = 256
 LEAST_ELEMENTS: Final = 1024
@@ -38,7 +41,10 @@ class FloatConstant(Protocol):
 
 @dataclass(frozen=True)
 class RoundedTensor:
-    """What rounding did to one tensor; ``largest_error`` is at most ``bound``, but for float32's rounding."""
+    """What rounding did to one tensor.
+
+    With evenly spaced values ``largest_error`` is at most ``bound``, but for float32's rounding.
+    """
 
     name: str
     elements: int
@@ -63,8 +69,8 @@ def is_weight(constant: FloatConstant) -> bool:
     return constant.elements >= LEAST_ELEMENTS and sum(extent > 1 for extent in constant.shape) >= 2
 
 
-def round_weights(data: bytes, constants: Sequence[FloatConstant]) -> RoundedModel:
-    """``data`` with every weight among ``constants`` rounded to at most 256 values.
+def round_weights(data: bytes, constants: Sequence[FloatConstant], *, fitted: bool = False) -> RoundedModel:
+    """``data`` with every weight among ``constants`` rounded to at most 256 values, evenly spaced or ``fitted``.
 
     ``constants`` are the model's float32 constants, wherever in the file they lie. Tensors with an infinity
     or NaN (masks) are left as they are.
@@ -80,7 +86,7 @@ def round_weights(data: bytes, constants: Sequence[FloatConstant]) -> RoundedMod
         weights = np.frombuffer(patched, "<f4", count=constant.elements, offset=constant.offset_bytes)
         if not np.isfinite(weights).all():
             continue
-        values = round_to_levels(weights)
+        values = to_nearest(weights, fitted_levels(weights, LEVELS)) if fitted else round_to_levels(weights)
         error = np.abs(values.astype(np.float64) - weights).max()
         spread = float(weights.max()) - float(weights.min())
         rounded.append(RoundedTensor(constant.name, constant.elements, spread, float(error)))

@@ -24,6 +24,7 @@ from harness.transforms.graph import (
     replace_const_value,
 )
 from harness.transforms.layers import DT_FLOAT
+from harness.transforms.weight_levels import fitted_levels, to_nearest
 
 LEVELS: Final = 256
 SMALLEST_ELEMENTS: Final = 16
@@ -33,7 +34,7 @@ _BLOCK_ELEMENTS: Final = 1 << 18
 
 @dataclass(frozen=True)
 class RoundedConst:
-    """A Const that was rounded. ``largest_change`` is at most half a step: (max - min) / levels / 2."""
+    """A Const that was rounded. With evenly spaced values ``largest_change`` is at most half a step."""
 
     node: str
     elements: int
@@ -55,6 +56,7 @@ def round_weights(
     levels: int = LEVELS,
     min_elements: int = SMALLEST_ELEMENTS,
     keep_zero: bool = False,
+    fitted: bool = False,
 ) -> RoundResult:
     """Round every float32 Const of at least ``min_elements`` elements to ``levels`` values.
 
@@ -62,7 +64,8 @@ def round_weights(
     is cut into ``levels`` buckets of one width, and each weight becomes the centre of its bucket. That tool
     took every float Const (``min_elements=1``); the default leaves alone what is too small to matter in the
     file, such as an epsilon or three colour means. Exact zeros move by up to half a bucket, unless ``keep_zero``:
-    then the values are the multiples of one step that cover the range and zero.
+    then the values are the multiples of one step that cover the range and zero. ``fitted`` places the values for the
+    least squared error instead (``weight_levels``).
 
     Raises:
         UsageError: ``levels`` is not 2 to 65,536.
@@ -81,12 +84,14 @@ def round_weights(
             result.node.add().CopyFrom(node)
             continue
         value = const_value(node)
-        values = bucket_values(value, levels, keep_zero=keep_zero)
-        if values is None:
+        if not np.isfinite(value).all():
             not_finite.append(name)
             result.node.add().CopyFrom(node)
             continue
-        new = round_to(value, values)
+        if fitted:
+            new = to_nearest(value, fitted_levels(value, levels))
+        else:
+            new = round_to(value, bucket_values(value, levels, keep_zero=keep_zero))
         copy = result.node.add()
         copy.name, copy.op, copy.device = node.name, node.op, node.device
         copy.input.extend(node.input)
@@ -98,11 +103,9 @@ def round_weights(
     return RoundResult(result, tuple(rounded), tuple(not_finite))
 
 
-def bucket_values(value: Array, levels: int, *, keep_zero: bool) -> NDArray[np.float32] | None:
-    """The values weights are rounded to, ascending and evenly spaced; ``None`` if a weight is not finite."""
+def bucket_values(value: Array, levels: int, *, keep_zero: bool) -> NDArray[np.float32]:
+    """The values weights are rounded to, ascending and evenly spaced."""
     low, high = float(value.min()), float(value.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return None
     if low == high:
         return np.array([low], np.float32)
     if keep_zero:

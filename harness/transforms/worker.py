@@ -88,7 +88,11 @@ def _verified(
 def _round(request: requests.RoundWeights) -> Answer:
     before = read_graphdef(Path(request.graph))
     result = round_weights(
-        before, levels=request.levels, min_elements=request.min_elements, keep_zero=request.keep_zero
+        before,
+        levels=request.levels,
+        min_elements=request.min_elements,
+        keep_zero=request.keep_zero,
+        fitted=request.fitted,
     )
     found = compare_graphs(before, result.graph, inputs=request.inputs, outputs=request.outputs)
     return _written(result.graph, request.result, len(before.node)).model_copy(

@@ -57,6 +57,11 @@ SPECS: Final[Mapping[Recipe, RecipeSpec]] = {
         Recipe.FLOAT32,
         (_NUMPY, _LITERT),
     ),
+    Recipe.ROUNDED_FITTED: RecipeSpec(
+        "float32 weights rounded to 256 values each, placed for the least squared error",
+        Recipe.FLOAT32,
+        (_NUMPY, _LITERT),
+    ),
 }
 
 _SOURCE_TOOLS: Final[Mapping[SourceFormat, tuple[tuple[str, ...], ...]]] = {

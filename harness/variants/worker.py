@@ -50,8 +50,9 @@ def _build(request: BuildRequest) -> bytes:
     path = Path(request.input)
     if request.recipe is Recipe.FLOAT32:
         return to_float32(request.input_format, path, request.io, request.input_shape)
-    if request.recipe is Recipe.ROUNDED:
-        return round_weights(path.read_bytes(), read_tflite(path).constants).data
+    if request.recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
+        fitted = request.recipe is Recipe.ROUNDED_FITTED
+        return round_weights(path.read_bytes(), read_tflite(path).constants, fitted=fitted).data
     return quantize(request.recipe, path, _samples(request.calibration), threads=request.threads)
 
 
