@@ -150,6 +150,18 @@ def test_ops_are_needed_only_between_input_and_output() -> None:
     assert cut.better_input is None
 
 
+def test_a_placeholder_with_a_default_is_an_input_only_where_there_is_no_other() -> None:
+    def build(first: Any) -> Any:
+        bottleneck = v1.placeholder_with_default(tf.nn.relu(first), [None, 4], name="bottleneck")
+        tf.nn.softmax(bottleneck, name="out")
+
+    part = needed_part(built(lambda: build(v1.placeholder(tf.float32, [1, 4], name="x"))), [], [])
+    assert [tensor.name for tensor in part.inputs] == ["x"]
+    assert "Relu" in {op.op for op in part.ops} and part.obstacle is None
+    alone = needed_part(built(lambda: build(tf.ones([1, 4]))), [], [])
+    assert [tensor.name for tensor in alone.inputs] == ["bottleneck"]
+
+
 def test_a_graph_that_is_not_frozen_is_listed_and_not_converted() -> None:
     def build() -> None:
         x = v1.placeholder(tf.float32, [3], name="x")
