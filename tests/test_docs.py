@@ -40,7 +40,7 @@ def _commands(text: str) -> Iterator[str]:
     """Every ``harness …`` command: lines of fenced blocks, and inline code."""
     for language, block in _FENCE.findall(text):
         if language in ("", "sh", "console", "bash"):
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 if line.startswith(("harness ", "$ harness ")):
                     yield line.removeprefix("$ ")
     for code in _CODE.findall(_FENCE.sub("", text)):

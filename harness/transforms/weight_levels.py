@@ -28,10 +28,9 @@ def fitted_levels(weights: NDArray[np.float32], levels: int) -> NDArray[np.float
     distinct = np.unique(ordered)
     if distinct.size <= levels:
         return distinct
-    zeros = int(np.count_nonzero(ordered == 0.0))
-    if zeros:
+    if np.any(ordered == 0.0):
         rest = fitted_levels(weights.reshape(-1)[weights.reshape(-1) != 0.0], levels - 1)
-        return np.sort(np.append(rest, 0.0))
+        return np.unique(np.append(rest, 0.0))
     centres = _companded(ordered, levels)
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
     for _ in range(_ROUNDS):

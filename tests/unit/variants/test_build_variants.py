@@ -83,9 +83,11 @@ def test_every_recipe_of_a_tflite(
         Recipe.INT8: "int8",
         Recipe.INT16X8: "int16",
         Recipe.ROUNDED: "float32",
+        Recipe.ROUNDED_FITTED: "float32",
     }
-    assert variants[Recipe.ROUNDED].file_bytes == float32.file_bytes
-    assert variants[Recipe.ROUNDED].compressed_bytes < float32.compressed_bytes
+    for recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
+        assert variants[recipe].file_bytes == float32.file_bytes
+        assert variants[recipe].compressed_bytes < float32.compressed_bytes
     for recipe in (Recipe.FLOAT16, Recipe.DYNAMIC_INT8, Recipe.INT8, Recipe.INT16X8):
         assert variants[recipe].file_bytes < float32.file_bytes
 
