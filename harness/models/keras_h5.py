@@ -109,7 +109,8 @@ def load_keras_h5(path: Path) -> keras.Model:
             model = keras.saving.load_model(copy, compile=False, safe_mode=True)
         # Keras raises whatever its layers raise: KeyError, TypeError, ValueError, h5py's OSError and others.
         except Exception as error:
-            reason = " ".join(str(error).split())[:500]
+            # Before it stands the layer's whole configuration.
+            reason = " ".join(str(error).rpartition("Exception encountered:")[2].split())[:500]
             raise ModelError(
                 f"cannot be loaded by Keras {keras.__version__}: {reason}",
                 where=str(path),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_files import GraphFiles, write_all
 
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny"
 
@@ -53,3 +54,8 @@ def write_keras(tmp_path: Path) -> WriteKeras:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def graph_files(tmp_path_factory: pytest.TempPathFactory) -> GraphFiles:
+    return write_all(tmp_path_factory.mktemp("graphs"))
