@@ -59,6 +59,12 @@ def converted(convert: Callable[[], bytes]) -> bytes:
                 next_step="Cut these off with model.input and model.output, or replace them in the model; "
                 "`harness check MODEL` says where they are.",
             ) from error
+        if "TensorListReserve" in text:
+            raise BuildError(
+                "the model has a recurrent layer that was exported with an open batch, which LiteRT has no list for",
+                next_step="Give the Keras file of the model, which is rebuilt with a batch of one, or export it with "
+                "a batch of one.",
+            ) from error
         raise BuildError(
             f"TensorFlow's converter refused the model: {' '.join(text.split())[:500]}",
             next_step="Replace the layer it names by one of LiteRT's builtin operators.",

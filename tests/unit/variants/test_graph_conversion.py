@@ -94,6 +94,17 @@ def test_ops_without_a_builtin_operator_are_named(tmp_path: Path) -> None:
     assert "harness check" in caught.value.next_step
 
 
+@pytest.mark.slow
+def test_a_recurrent_layer_with_an_open_batch_is_named(tmp_path: Path) -> None:
+    import keras
+
+    layers = [keras.Input((3, 2)), keras.layers.LSTM(4), keras.layers.Dense(2)]
+    keras.Sequential(layers).export(tmp_path / "s", verbose=False)
+    with pytest.raises(BuildError, match="a recurrent layer that was exported with an open batch") as caught:
+        to_float32(SourceFormat.SAVED_MODEL, tmp_path / "s")
+    assert "Keras file" in caught.value.next_step
+
+
 def test_an_input_for_image_files_is_refused(tmp_path: Path) -> None:
     frozen = tmp_path / "frozen.pb"
     frozen.write_bytes(tiny_graphs.frozen_graph().SerializeToString())
