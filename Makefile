@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets test lint runner-test bench lock fixtures clean
+.PHONY: help setup demo poets test lint runner-test bench lock fixtures poets-fixtures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,17 +26,16 @@ setup: $(VENV)/.installed ## make .venv with everything in it
 demo: setup fixtures ## a real classifier: build its variants, run, measure, judge
 	$(BIN)/harness run fixtures/demo.toml $(ARGS)
 
-poets: setup ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
-	$(BIN)/python -m fixtures.get --poets
+poets: poets-fixtures ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
 	$(BIN)/harness run fixtures/poets.toml $(ARGS)
 
-test: setup fixtures ## the tests; ARGS go to pytest
+test: setup fixtures poets-fixtures ## the tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict harness fixtures
+	$(BIN)/mypy --strict harness fixtures benchmarks
 	@if command -v clang-format >/dev/null; then \
 		clang-format --dry-run -Werror $(filter %.cc %.h,$(CORE_SOURCES)); \
 	else \
@@ -60,6 +59,9 @@ lock: ## make requirements.lock again from pyproject.toml
 
 fixtures: setup ## fetch and check what the demo and the tests use
 	$(BIN)/python -m fixtures.get
+
+poets-fixtures: setup
+	$(BIN)/python -m fixtures.get --poets
 
 clean: ## remove the environment and what was built; downloads and runs stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
