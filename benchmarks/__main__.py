@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.conversions import conversions
+from benchmarks.graph_passes import graph_passes
 from benchmarks.help_startup import help_startup
 from benchmarks.machine import describe_machine, other_cpu_fraction, this_moment
 from benchmarks.page import performance_page
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "run_overhead": run_overhead,
     "runner_memory": runner_memory,
     "conversions": conversions,
+    "graph_passes": graph_passes,
     "report_time": report_time,
 }
 
