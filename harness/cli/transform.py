@@ -56,9 +56,10 @@ def fold(graph: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], result:
 @_OUTPUTS
 @_OUTPUT_FILE
 @click.option("--levels", type=int, default=256, show_default=True)
+@click.option("--all", "every", is_flag=True, help="Biases and small constants too, as the 2016 tool did.")
 @click.option("--keep-zero", is_flag=True, help="Let exact zeros stay zero.")
 @click.option(
-    "--fitted", is_flag=True, help="Place the levels where the weights are: less error, zips a little less."
+    "--fitted", is_flag=True, help="Place the levels for the least squared error; zips a little less."
 )
 def round_weights(
     graph: Path,
@@ -66,11 +67,12 @@ def round_weights(
     outputs: tuple[str, ...],
     result: Path,
     levels: int,
+    every: bool,
     keep_zero: bool,
     fitted: bool,
 ) -> None:
     """Round each weight tensor to 256 levels: still float, same size, but it compresses."""
-    from harness.transforms.requests import RoundWeights
+    from harness.transforms.requests import LEAST_ELEMENTS, RoundWeights
 
     _carry_out(
         RoundWeights(
@@ -79,6 +81,7 @@ def round_weights(
             inputs=inputs,
             outputs=outputs,
             levels=levels,
+            min_elements=1 if every else LEAST_ELEMENTS,
             keep_zero=keep_zero,
             fitted=fitted,
         )

@@ -12,6 +12,10 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Dimensions = tuple[int | None, ...]
 
 
+LEAST_ELEMENTS = 1024
+"""Rounding leaves smaller constants alone: they hardly count in the size, but a bias moves a whole channel."""
+
+
 class Strip(Value):
     """Cut ``graph`` down to what leads from ``inputs`` to ``outputs``; write it to ``result``."""
 
@@ -44,7 +48,7 @@ class RoundWeights(Value):
     inputs: Names
     outputs: Names
     levels: int = 256
-    min_elements: int = 16
+    min_elements: int = LEAST_ELEMENTS
     keep_zero: bool = False
     fitted: bool = False
 

@@ -18,16 +18,17 @@ from harness.transforms.graph import (
     Array,
     GraphDef,
     GraphView,
+    NodeDef,
     const_elements,
     const_value,
     new_graph_like,
     replace_const_value,
 )
 from harness.transforms.layers import DT_FLOAT
+from harness.transforms.requests import LEAST_ELEMENTS
 from harness.transforms.weight_levels import fitted_levels, to_nearest
 
 LEVELS: Final = 256
-SMALLEST_ELEMENTS: Final = 16
 
 _BLOCK_ELEMENTS: Final = 1 << 18
 
@@ -54,7 +55,7 @@ def round_weights(
     graph: GraphDef,
     *,
     levels: int = LEVELS,
-    min_elements: int = SMALLEST_ELEMENTS,
+    min_elements: int = LEAST_ELEMENTS,
     keep_zero: bool = False,
     fitted: bool = False,
 ) -> RoundResult:
@@ -62,8 +63,8 @@ def round_weights(
 
     As TensorFlow's ``quantize_graph --mode=weights_rounded`` did in 2016: the range [min, max] of the Const
     is cut into ``levels`` buckets of one width, and each weight becomes the centre of its bucket. That tool
-    took every float Const (``min_elements=1``); the default leaves alone what is too small to matter in the
-    file, such as an epsilon or three colour means. Exact zeros move by up to half a bucket, unless ``keep_zero``:
+    took every float Const (``min_elements=1``); otherwise constants with only one axis longer than 1, such as biases,
+    are left alone too. Exact zeros move by up to half a bucket, unless ``keep_zero``:
     then the values are the multiples of one step that cover the range and zero. ``fitted`` places the values for the
     least squared error instead (``weight_levels``).
 
@@ -80,7 +81,7 @@ def round_weights(
         if node.op != "Const" or node.attr["dtype"].type != DT_FLOAT:
             result.node.add().CopyFrom(node)
             continue
-        if const_elements(node) < min_elements:
+        if const_elements(node) < min_elements or (min_elements > 1 and not _has_two_axes(node)):
             result.node.add().CopyFrom(node)
             continue
         value = const_value(node)
@@ -101,6 +102,11 @@ def round_weights(
         replace_const_value(copy, new)
         rounded.append(RoundedConst(name, value.size, _largest_change(value, new)))
     return RoundResult(result, tuple(rounded), tuple(not_finite))
+
+
+def _has_two_axes(node: NodeDef) -> bool:
+    """Whether two axes or more are longer than 1: a bias has one."""
+    return sum(dim.size > 1 for dim in node.attr["value"].tensor.tensor_shape.dim) >= 2
 
 
 def bucket_values(value: Array, levels: int, *, keep_zero: bool) -> NDArray[np.float32]:
