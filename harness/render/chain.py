@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 
 from harness.core.chain import ChainStep
@@ -15,6 +16,8 @@ from harness.render.ink import DIM, Ink
 from harness.render.plain_text import one_line, shortened
 
 _LABEL_CELLS = 22
+_GAP = 2
+_LEFT_OUT_FIRST = ("nodes", "max |Δ|", "right", "file", "dirty + mapped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +73,31 @@ def chain_of(report: RunReport) -> ChainTable | None:
 
 
 def terminal_chain(chain: ChainTable, ink: Ink) -> RenderableType:
-    """The chain for a terminal."""
+    """The chain for a terminal; what matters least is left out where it is too narrow for all."""
+    columns = [[heading, *cells] for heading, cells in zip(HEADINGS, _columns(chain), strict=True)]
+    for heading in _LEFT_OUT_FIRST:
+        if _width(columns) > ink.width:
+            columns = [column for column in columns if column[0] != heading]
     table = ink.headed_table()
-    for heading in HEADINGS:
-        left = heading in ("step", "first label")
-        table.add_column(ink.text(heading), justify="left" if left else "right", no_wrap=not left)
-    for row in chain.rows:
-        cells = (
-            row.step,
-            row.file,
-            row.compressed,
-            row.nodes,
-            row.top_label,
-            row.agreement,
-            row.accuracy,
-            row.largest_difference,
-            row.memory,
+    for heading, *_ in columns:
+        table.add_column(
+            ink.text(heading), justify="left" if heading in ("step", "first label") else "right", no_wrap=True
         )
+    for cells in list(zip(*columns, strict=True))[1:]:
         table.add_row(*(ink.text(cell) for cell in cells))
     return Group(
         ink.heading("Preparation", f"first label of {chain.shown_input}; memory as the runner measured it"),
         table,
         *(ink.text((line, DIM)) for line in chain.remarks),
     )
+
+
+def _columns(chain: ChainTable) -> list[tuple[str, ...]]:
+    return list(zip(*(astuple(row) for row in chain.rows), strict=True))
+
+
+def _width(columns: list[list[str]]) -> int:
+    return sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP
 
 
 def _row(step: ChainStep, report: RunReport) -> ChainRow:

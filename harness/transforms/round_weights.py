@@ -106,7 +106,7 @@ def round_weights(
 
 def _has_two_axes(node: NodeDef) -> bool:
     """Whether two axes or more are longer than 1: a bias has one."""
-    return sum(dim.size > 1 for dim in node.attr["value"].tensor.tensor_shape.dim) >= 2
+    return sum(int(dim.size > 1) for dim in node.attr["value"].tensor.tensor_shape.dim) >= 2
 
 
 def bucket_values(value: Array, levels: int, *, keep_zero: bool) -> NDArray[np.float32]:

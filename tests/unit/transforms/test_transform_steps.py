@@ -39,7 +39,7 @@ def test_strip_fold_round_memory_map_restore_and_compare_one_after_another(tmp_p
     assert folded.folded == ("bn", "bn2")
     assert folded.differences[0].top1_agreement == 1.0
     rounded = worker.run(requests.RoundWeights(graph=files["fold"], result=files["round"], **NAMES))
-    assert rounded.rounded == 4
+    assert rounded.rounded == 2
     assert rounded.result_bytes == Path(files["round"]).stat().st_size
     mapped = worker.run(requests.MemoryMap(graph=files["round"], result=files["map"]))
     assert mapped.mapped_tensors == 1
