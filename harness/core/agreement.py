@@ -22,8 +22,8 @@ from harness.errors import ModelError, WorkloadError
 Scores = NDArray[np.float32]
 
 PROBABILITY_FLOOR = 1e-7
-"""Variant probabilities below it count as this much in the divergence, which else is infinite as soon as
-a quantized model rounds one class to zero. It is about the resolution of float32 at 1."""
+"""A variant's probability of exactly zero counts as at least this much in the divergence, which else is infinite. It
+is about the resolution of float32 at 1."""
 
 DISTRIBUTION_TOLERANCE = 1e-2
 """How far from 1 a row of the reference may sum and still be a distribution."""
@@ -74,8 +74,8 @@ def agreement(
 ) -> Agreement:
     """Compare ``outputs`` with ``reference``, both ``[inputs, classes]``.
 
-    ``output_step`` is the scale of a quantized output: a probability that it rounds to zero may be as large as half a
-    step, and counts as that much in the divergence.
+    ``output_step`` is the scale of a quantized output, which rounds small probabilities to zero: in the divergence
+    those share what the row's other classes leave of 1, at least half a step.
 
     Logits are softmaxed for the scores of disagreements and for the divergence; ranks and the largest
     difference are of the outputs as they are.
@@ -93,7 +93,6 @@ def agreement(
     expected = reference.argmax(axis=1)
     got = outputs.argmax(axis=1)
     same = valid & (expected == got)
-    floor = max(PROBABILITY_FLOOR, (output_step or 0.0) / 2)
     return Agreement(
         top1=proportion(int(same.sum()), count, confidence),
         top5=(
@@ -101,7 +100,9 @@ def agreement(
             if classes >= 6
             else None
         ),
-        mean_kl_divergence_nats=_mean_divergence(reference[valid], outputs[valid], output_kind, floor),
+        mean_kl_divergence_nats=_mean_divergence(
+            reference[valid], outputs[valid], output_kind, output_step or 0.0
+        ),
         largest_absolute_difference=_largest_difference(reference[valid], outputs[valid]),
         invalid_outputs=int((~valid).sum()),
         # Bits, not values: a row of NaN repeats another row of NaN.
@@ -140,12 +141,9 @@ def _are_distributions(rows: NDArray[np.float64], tolerance: float) -> bool:
 
 
 def _mean_divergence(
-    reference: Scores, outputs: Scores, output_kind: OutputKind, floor: float
+    reference: Scores, outputs: Scores, output_kind: OutputKind, output_step: float
 ) -> float | None:
-    """KL(reference || variant) in nats: the mean over rows of ``sum r ln(r / v)``, 0 where ``r`` is 0.
-
-    No probability counts for less than ``floor``.
-    """
+    """KL(reference || variant) in nats: the mean over rows of ``sum r ln(r / v)``, 0 where ``r`` is 0."""
     if not len(reference):
         return None
     total = 0.0
@@ -159,11 +157,24 @@ def _mean_divergence(
         ):
             return None
         expected = expected / expected.sum(axis=1, keepdims=True)
-        got = got / got.sum(axis=1, keepdims=True)
-        # One floor for both, so that equal outputs diverge by exactly nothing.
-        ratio = np.maximum(expected, floor) / np.maximum(got, floor)
-        total += float((expected * np.log(ratio)).sum())
-    return total / len(reference)
+        there = expected > 0
+        got = _filled(got, there, output_step)
+        total += float((expected[there] * np.log(expected[there] / got[there])).sum())
+    # Rounding alone can take a divergence of nothing below it.
+    return max(total / len(reference), 0.0)
+
+
+def _filled(rows: NDArray[np.float64], there: NDArray[np.bool_], output_step: float) -> NDArray[np.float64]:
+    """Distributions without exact zeros where the reference has none: those share what the others leave of 1.
+
+    That is at least half a step of a quantized output, and ``PROBABILITY_FLOOR`` for each zero.
+    """
+    zeros = (rows == 0) & there
+    count = zeros.sum(axis=1, keepdims=True)
+    left = 1.0 - rows.sum(axis=1, keepdims=True)
+    share = np.maximum(np.maximum(left, output_step / 2) / np.maximum(count, 1), PROBABILITY_FLOOR)
+    filled = np.where(zeros, share, rows)
+    return np.asarray(filled / filled.sum(axis=1, keepdims=True))
 
 
 def _largest_difference(reference: Scores, outputs: Scores) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from harness.core.agreement import accuracy, agreement, dequantize, softmax
@@ -126,16 +127,41 @@ def test_a_class_rounded_to_zero_costs_the_floor_not_infinity() -> None:
     assert found.mean_kl_divergence_nats == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5 / 1e-7))
 
 
-def test_a_quantized_zero_counts_as_half_a_step() -> None:
-    found = agreement(
-        table([0.5, 0.5]),
-        table([1.0, 0.0]),
+def _divergence(reference: list[float], outputs: list[float], output_step: float) -> float | None:
+    return agreement(
+        table(reference),
+        table(outputs),
         names=["i0"],
         truths=[None],
         output_kind=OutputKind.PROBABILITIES,
-        output_step=1 / 256,
-    )
-    assert found.mean_kl_divergence_nats == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5 * 512))
+        output_step=output_step,
+    ).mean_kl_divergence_nats
+
+
+def test_the_zeros_of_a_quantized_row_share_what_is_left_of_one() -> None:
+    found = _divergence([0.7, 0.1, 0.2], [0.75, 0.0, 0.0], 1 / 256)
+    expected = 0.7 * math.log(0.7 / 0.75) + 0.1 * math.log(0.1 / 0.125) + 0.2 * math.log(0.2 / 0.125)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_where_nothing_is_left_the_zeros_share_half_a_step() -> None:
+    found = _divergence([0.5, 0.5], [1.0, 0.0], 1 / 256)
+    whole = 1 + 1 / 512
+    assert found == pytest.approx(0.5 * math.log(0.5 * whole) + 0.5 * math.log(0.5 * 512 * whole))
+
+
+@given(
+    arrays(np.float64, (4, 6), elements=st.floats(0.001, 1)),
+    arrays(np.float64, (4, 6), elements=st.floats(0.001, 1)),
+)
+def test_a_divergence_is_never_negative(reference: NDArray[np.float64], outputs: NDArray[np.float64]) -> None:
+    reference /= reference.sum(axis=1, keepdims=True)
+    outputs /= outputs.sum(axis=1, keepdims=True)
+    quantized = np.round(outputs * 256) / 256
+    for rows in (outputs, quantized):
+        for one, other in zip(reference, rows, strict=True):
+            found = _divergence(list(one), list(other), 1 / 256)
+            assert found is None or found >= 0
 
 
 @pytest.mark.parametrize("row", [[0.3, 0.1], [0.9, 0.8], [1.2, -0.2]])
