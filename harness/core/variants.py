@@ -24,10 +24,18 @@ class Recipe(StrEnum):
     INT16X8 = "int16x8"
     ROUNDED = "rounded"
     ROUNDED_FITTED = "rounded-fitted"
+    STRIPPED = "stripped"
+    FOLDED = "folded"
+    MEMORY_MAPPED = "memory-mapped"
 
     @property
     def needs_calibration(self) -> bool:
         return self in (Recipe.INT8, Recipe.INT16X8)
+
+    @property
+    def needs_graph(self) -> bool:
+        """Whether it is a form of a TensorFlow graph, and so takes no other source."""
+        return self in (Recipe.STRIPPED, Recipe.FOLDED, Recipe.MEMORY_MAPPED)
 
 
 @dataclass(frozen=True)

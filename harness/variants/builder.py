@@ -20,7 +20,7 @@ from harness.models.source import SourceFormat, SourceModel
 from harness.variants.cache import CacheEntry, VariantCache, cache_key
 from harness.variants.calibration import CalibrationData
 from harness.variants.process import WorkerProcesses
-from harness.variants.recipes import SPECS, no_calibration, tools_of
+from harness.variants.recipes import SPECS, no_calibration, no_graph, tools_of
 from harness.variants.request import BuildRequest
 
 DEFAULT_TIMEOUT_S: Final = 1800.0
@@ -156,6 +156,8 @@ class _Session:
     def _known(self, recipe: Recipe) -> _Found | BuildError | None:
         """From the cache, or known to be impossible without trying."""
         try:
+            if recipe.needs_graph and not self.source.format.is_graph:
+                raise no_graph(self.source.format)
             if recipe.needs_calibration and (self.calibration is None or self.calibration.count < 1):
                 raise no_calibration()
             entry = self.cache.find(self._key(recipe))

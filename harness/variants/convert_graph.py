@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.core.model_io import ModelIO
+from harness.core.variants import Recipe
 from harness.errors import BuildError
 from harness.models.frozen_graph import FrozenGraph, load_frozen
 from harness.models.graph_ends import refuse_image_files
@@ -18,6 +19,7 @@ from harness.models.source import SourceFormat
 from harness.transforms.fold_batch_norms import fold_batch_norms
 from harness.transforms.graph import GraphDef, GraphView, parse_ref
 from harness.transforms.graphdef_file import write_graphdef
+from harness.transforms.memory_map import restore_memory_mapped, write_memory_mapped
 from harness.transforms.strip import strip
 
 _NO_BUILTIN: Final = re.compile(r"(?:TF Select|Flex|Custom) ops: ([\w, .>]+)")
@@ -38,7 +40,46 @@ def graph_to_float32(
     """
     if source_format is SourceFormat.SAVED_MODEL and is_served(path):
         return _from_served(path, io, input_shape)
-    return _from_frozen(load_frozen(source_format, path, io), input_shape)
+    return _from_frozen(load_frozen(source_format, path, io), input_shape, _folded)
+
+
+def to_graph_form(
+    recipe: Recipe,
+    source_format: SourceFormat,
+    path: Path,
+    io: ModelIO,
+    input_shape: Sequence[int] | None,
+) -> bytes:
+    """A form of the graph, ``stripped``, ``folded`` or ``memory-mapped``, as a float32 .tflite.
+
+    The memory-mapped form is written and read back, so that what is converted is what that file holds.
+
+    Raises:
+        ModelError, BuildError: see ``graph_to_float32``; also where a SavedModel is not one frozen graph.
+    """
+    if source_format is SourceFormat.SAVED_MODEL and is_served(path):
+        raise BuildError(
+            "this SavedModel is run by its signature, not as one frozen graph",
+            next_step="Leave out this recipe, or freeze the model and give the .pb.",
+        )
+    forms = {Recipe.STRIPPED: _as_it_is, Recipe.FOLDED: _folded, Recipe.MEMORY_MAPPED: _memory_mapped}
+    return _from_frozen(load_frozen(source_format, path, io), input_shape, forms[recipe])
+
+
+def _as_it_is(graph: GraphDef, output: str) -> GraphDef:
+    del output
+    return graph
+
+
+def _folded(graph: GraphDef, output: str) -> GraphDef:
+    return fold_batch_norms(graph, outputs=[output]).graph
+
+
+def _memory_mapped(graph: GraphDef, output: str) -> GraphDef:
+    with tempfile.TemporaryDirectory(prefix="harness-mapped-") as work:
+        path = Path(work) / "graph.mmapped"
+        write_memory_mapped(path, _folded(graph, output))
+        return restore_memory_mapped(path)
 
 
 def converted(convert: Callable[[], bytes]) -> bytes:
@@ -101,7 +142,9 @@ def _listed(found: Sequence[str]) -> list[str]:
     return [op.strip().removeprefix("tf.") for group in found for op in group.split(",") if op.strip()]
 
 
-def _from_frozen(source: FrozenGraph, input_shape: Sequence[int] | None) -> bytes:
+def _from_frozen(
+    source: FrozenGraph, input_shape: Sequence[int] | None, form: Callable[[GraphDef, str], GraphDef]
+) -> bytes:
     import tensorflow as tf
 
     refuse_image_files(source.view, source.ends)
@@ -110,10 +153,9 @@ def _from_frozen(source: FrozenGraph, input_shape: Sequence[int] | None) -> byte
     stripped = strip(source.graph, inputs=[given], outputs=[output])
     shape = fixed_shape(given, _placeholder_shape(stripped, node), input_shape)
     stripped = strip(stripped, inputs=[given], outputs=[output], shapes={given: shape})
-    folded = fold_batch_norms(stripped, outputs=[output]).graph
     with tempfile.TemporaryDirectory(prefix="harness-convert-") as work:
         path = Path(work) / "graph.pb"
-        write_graphdef(path, folded)
+        write_graphdef(path, form(stripped, output))
 
         def convert() -> bytes:
             converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(

@@ -62,6 +62,13 @@ SPECS: Final[Mapping[Recipe, RecipeSpec]] = {
         Recipe.FLOAT32,
         (_NUMPY, _LITERT),
     ),
+    Recipe.STRIPPED: RecipeSpec(
+        "the graph between its input and output, batch norms left as they are", None, (_LITERT,)
+    ),
+    Recipe.FOLDED: RecipeSpec("the stripped graph with its batch norms folded", None, (_LITERT,)),
+    Recipe.MEMORY_MAPPED: RecipeSpec(
+        "the folded graph in TensorFlow's memory-mapped format, read back from it", None, (_LITERT,)
+    ),
 }
 
 _SOURCE_TOOLS: Final[Mapping[SourceFormat, tuple[tuple[str, ...], ...]]] = {
@@ -87,6 +94,15 @@ def tools_of(recipe: Recipe, source_format: SourceFormat) -> dict[str, str]:
         step = SPECS[step].base
     tools.update(_version(names) for names in _SOURCE_TOOLS[source_format])
     return dict(sorted(tools.items()))
+
+
+def no_graph(source_format: SourceFormat) -> BuildError:
+    """The error of a recipe that is a form of a graph where the source is none."""
+    return BuildError(
+        f"is a form of a TensorFlow graph, and the source is {source_format.value}",
+        next_step="Leave out this recipe, or give a frozen graph, a checkpoint with its graph or a SavedModel of "
+        "TensorFlow 1.",
+    )
 
 
 def no_calibration() -> BuildError:

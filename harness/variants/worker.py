@@ -20,6 +20,7 @@ from harness.models.tflite import read_tflite
 from harness.transforms.round_tflite import round_weights
 from harness.variants.compress import deflated_bytes
 from harness.variants.convert import to_float32
+from harness.variants.convert_graph import to_graph_form
 from harness.variants.quantize import quantize
 from harness.variants.recipes import SPECS
 from harness.variants.request import BuildRequest, Built, NotBuilt
@@ -50,6 +51,8 @@ def _build(request: BuildRequest) -> bytes:
     path = Path(request.input)
     if request.recipe is Recipe.FLOAT32:
         return to_float32(request.input_format, path, request.io, request.input_shape)
+    if request.recipe.needs_graph:
+        return to_graph_form(request.recipe, request.input_format, path, request.io, request.input_shape)
     if request.recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
         fitted = request.recipe is Recipe.ROUNDED_FITTED
         return round_weights(path.read_bytes(), read_tflite(path).constants, fitted=fitted).data
