@@ -318,9 +318,12 @@ def test_a_signal_ends_the_attempt_and_the_next_one_finishes(
 ) -> None:
     image_job(bench, tiny_models, steady=StopRule(min_runs=10**9, min_duration_ns=0))
     process = subprocess.Popen(bench.command(bench.folder()), stderr=subprocess.DEVNULL)
-    wait_for_steady(bench)
-    process.send_signal(number)
-    assert process.wait(30) == -number
+    try:
+        wait_for_steady(bench)
+        process.send_signal(number)
+        assert process.wait(30) == -number
+    finally:
+        process.kill()
     content = (bench.folder() / "events.jsonl").read_bytes()
     assert content.endswith(b"\n")
     assert not only(bench.events(), JobFinished) and not only(bench.events(), JobFailed)
