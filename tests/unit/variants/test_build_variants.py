@@ -65,7 +65,7 @@ def test_every_recipe_of_a_tflite(
     source = open_source(float32_tflite)
     built = build_variants(source, ALL, calibration, cache, on_progress=progress)
 
-    assert [variant.name for variant in built] == [recipe.value for recipe in Recipe]
+    assert [variant.name for variant in built] == [spec.name for spec in ALL]
     variants = {variant.recipe: variant for variant in built if isinstance(variant, Variant)}
     assert set(variants) == {recipe for recipe in Recipe if not recipe.needs_graph}
     paths = {recipe: cache.blobs.path(variant.model) for recipe, variant in variants.items()}
@@ -100,8 +100,8 @@ def test_every_recipe_of_a_tflite(
         assert difference < 0.01, recipe
         assert recipe is Recipe.FLOAT32 or difference > 0, recipe
 
-    assert sorted(progress.names("converting")) == sorted(recipe.value for recipe in Recipe)
-    assert sorted(progress.names("done")) == sorted(recipe.value for recipe in Recipe)
+    assert sorted(progress.names("converting")) == sorted(spec.name for spec in ALL)
+    assert sorted(progress.names("done")) == sorted(spec.name for spec in ALL)
     first_done = progress.reports.index(("float32", "done"))
     assert all(
         progress.reports.index((name, "converting")) > first_done
@@ -111,7 +111,7 @@ def test_every_recipe_of_a_tflite(
 
     again = Recorder()
     rebuilt = build_variants(source, ALL, calibration, cache, on_progress=again)
-    assert sorted(again.names("cached")) == sorted(recipe.value for recipe in Recipe)
+    assert sorted(again.names("cached")) == sorted(spec.name for spec in ALL)
     assert again.names("converting") == []
     for before, after in zip(built, rebuilt, strict=True):
         assert isinstance(before, Variant) and isinstance(after, Variant)
