@@ -8,24 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.events import ModelDescribed
-from harness.core.jobs import WIRE_VERSION, DType, Job
+from harness.core.jobs import WIRE_VERSION, Job
 from harness.errors import WireError
+from harness.wire.encoding import numpy_dtype
 from harness.wire.strict_json import parse_object, read_value, version_problem, write_value
-
-_NUMPY_TYPES: dict[DType, np.dtype[np.generic]] = {
-    DType.FLOAT32: np.dtype("<f4"),
-    DType.INT8: np.dtype("i1"),
-    DType.UINT8: np.dtype("u1"),
-    DType.INT16: np.dtype("<i2"),
-    DType.INT32: np.dtype("<i4"),
-    DType.INT64: np.dtype("<i8"),
-    DType.BOOL: np.dtype("?"),
-}
-
-
-def numpy_type(dtype: DType) -> np.dtype[np.generic]:
-    """The little-endian NumPy type of a wire element type."""
-    return _NUMPY_TYPES[dtype]
 
 
 def job_folder(root: Path, job_id: str) -> Path:
@@ -93,6 +79,6 @@ def read_output_records(
     start = 0
     for tensor in described.outputs:
         raw = np.ascontiguousarray(records[:, start : start + tensor.size_bytes])
-        arrays.append(raw.view(numpy_type(tensor.dtype)).reshape((input_count, *tensor.shape)))
+        arrays.append(raw.view(numpy_dtype(tensor.dtype)).reshape((input_count, *tensor.shape)))
         start += tensor.size_bytes
     return tuple(arrays)
