@@ -18,7 +18,7 @@ from harness.pipeline.evaluate import read_logs
 from harness.pipeline.prepare import open_suite_source, plan_run, prepare
 from harness.pipeline.progress import Silent
 from harness.store import RunFolder, list_runs
-from harness.suite import read_suite
+from harness.suite.read import read_suite
 
 GOAL = 1.10
 SUITE = Path(__file__).with_name("run_overhead.toml")

@@ -16,7 +16,7 @@ from harness.pipeline.evaluate import evaluate
 from harness.pipeline.prepare import build, load_workload, open_suite_source
 from harness.pipeline.progress import Silent
 from harness.store import RunFolder, list_runs
-from harness.suite import read_suite
+from harness.suite.read import read_suite
 from harness.targets.local import RuntimeLibrary, find_runtime_library
 from harness.targets.runner_executable import runner_executable
 from harness.wire.blobs import BlobStore

@@ -41,8 +41,6 @@ _ALLOWED_SIBLINGS = {
 }
 # Explain, name or locate; they import nothing of the harness but each other, so anyone may use them.
 _FOUNDATION = {"", "errors"}
-# Used by one part each, and only by it.
-_BELONGS_TO = {"toml_location": {"suite", "cli"}}
 # Stricter than its layer.
 _ONLY_MAY_IMPORT = {"core": {"core"}, "render": {"render", "core"}}
 
@@ -117,12 +115,8 @@ def _refusal(importer: str, imported: str) -> str | None:
         return None
     if importer in _FOUNDATION:
         return "what everybody imports imports nobody"
-    if imported in _BELONGS_TO:
-        return None if importer in _BELONGS_TO[imported] else "it belongs to another part"
     if importer in _ONLY_MAY_IMPORT and imported not in _ONLY_MAY_IMPORT[importer]:
         return f"{importer} may import only {', '.join(sorted(_ONLY_MAY_IMPORT[importer]))} and errors"
-    if importer in _BELONGS_TO:
-        return "it only serves another part"
     above, below = _layer(importer), _layer(imported)
     if above is None or below is None:
         return "a part without a place in the layers: give it one in this test and in docs/architecture.md"

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from harness.cli.main import cli
 from harness.core.policy import Metric
 from harness.core.variants import Recipe
-from harness.suite import Suite
+from harness.suite.document import Suite
 
 _ROOT = Path(__file__).parents[1]
 _DOCUMENTS = sorted(

@@ -29,7 +29,7 @@ def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool)
     from harness.core.variants import FailedBuild, Variant
     from harness.errors import ExitStatus
     from harness.pipeline.prepare import build, input_shape, load_workload, open_suite_source
-    from harness.suite import read_suite
+    from harness.suite.read import read_suite
     from harness.wire.blobs import BlobStore
 
     console = Console(stderr=as_json)

@@ -22,7 +22,7 @@ def command(run: Path, policy: Path | None, as_json: bool) -> int:
     from harness.cli.verdicts import exit_status
     from harness.pipeline.evaluate import evaluate
     from harness.store import find_run
-    from harness.suite import read_policy
+    from harness.suite.read import read_policy
 
     section = read_policy(policy) if policy else None
     report = evaluate(find_run(run, runs_folder(None)), section, policy.parent if policy else None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.cli.live_progress import LiveProgress
     from harness.core.report import RunReport
     from harness.store import RunFolder
-    from harness.suite import PolicySection
+    from harness.suite.policy import PolicySection
 
 
 @click.command("run")
@@ -86,7 +86,7 @@ def command(
 
 def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
     """Another policy, and the folder that its baseline's path starts from."""
-    from harness.suite import read_policy
+    from harness.suite.read import read_policy
 
     return read_policy(policy_path), policy_path.parent
 
@@ -99,7 +99,7 @@ def _new(
     from harness.pipeline.evaluate import read_baseline
     from harness.pipeline.prepare import open_suite_source, plan_run
     from harness.store import RunFolder
-    from harness.suite import read_suite
+    from harness.suite.read import read_suite
 
     assert suite_path is not None
     suite, text = read_suite(suite_path)

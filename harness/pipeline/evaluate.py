@@ -22,7 +22,9 @@ from harness.core.verdict import judge
 from harness.core.workload import Reference, Workload
 from harness.errors import RunError
 from harness.store import RunFolder, read_report
-from harness.suite import PolicySection, Suite, parse_suite
+from harness.suite.document import Suite
+from harness.suite.policy import PolicySection
+from harness.suite.read import parse_suite
 from harness.wire.event_log import read_events
 from harness.wire.job_folder import job_folder, read_output_records
 

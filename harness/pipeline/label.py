@@ -15,7 +15,8 @@ from harness.models.source import SourceFormat, open_source
 from harness.models.tflite import read_tflite
 from harness.pipeline.evaluate import suite_of
 from harness.store import find_run
-from harness.suite import WorkloadSection, read_suite
+from harness.suite.read import read_suite
+from harness.suite.workload import WorkloadSection
 from harness.wire.blobs import BlobStore
 from harness.workloads.classify import Classification, classify, classify_files
 from harness.workloads.images import ImageWorkloadSpec

@@ -26,7 +26,8 @@ from harness.models.source import SourceModel, open_source
 from harness.pipeline.chain import run_chain
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
-from harness.suite import Suite, WorkloadSection
+from harness.suite.document import Suite
+from harness.suite.workload import WorkloadSection
 from harness.variants.builder import build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData

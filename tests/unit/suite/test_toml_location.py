@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.toml_location import line_of_key
+from harness.suite.toml_location import line_of_key
 
 TEXT = """\
 version = 1

@@ -12,9 +12,10 @@ from harness.core.policy import Metric, Policy
 from harness.core.variants import Recipe
 from harness.core.workload import OutputKind, Task
 from harness.errors import SuiteError
-from harness.suite import Suite, parse_suite, read_policy, read_suite
+from harness.suite.document import Suite
+from harness.suite.read import parse_suite, read_policy, read_suite
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 SMALLEST = """\
 version = 1

@@ -1,0 +1,52 @@
+"""Where and how the jobs of a suite run."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.core.jobs import Loading, RunSettings, StopRule
+from harness.core.value import Value
+
+_NS = 1_000_000_000
+
+
+class PhaseSection(Value):
+    """``run.warmup`` (for each process) or ``run.steady`` (for each variant, over all rounds)."""
+
+    min_runs: Annotated[int, Field(ge=0)] = 0
+    min_seconds: Annotated[float, Field(ge=0)] = 0.0
+    max_seconds: Annotated[float, Field(ge=0)] = 0.0
+
+    def stop_rule(self, parts: int) -> StopRule:
+        """Its share when the phase is split over ``parts`` processes."""
+        return StopRule(
+            min_runs=math.ceil(self.min_runs / parts),
+            min_duration_ns=math.ceil(self.min_seconds * _NS / parts),
+            max_duration_ns=math.ceil(self.max_seconds * _NS / parts),
+        )
+
+
+class RunSection(Value):
+    """``[run]``: where and how."""
+
+    target: str = "local"
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 5
+    seed: int = 0
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    loading: Loading = Loading.MAPPED
+    warmup: PhaseSection = PhaseSection(min_runs=3, min_seconds=0.1)
+    steady: PhaseSection = PhaseSection(min_runs=50, min_seconds=1.0)
+    idle_limit_seconds: Annotated[float, Field(gt=0)] = 120.0
+
+    @property
+    def settings(self) -> RunSettings:
+        """What every job of the run is told."""
+        return RunSettings(
+            threads=self.threads,
+            loading=self.loading,
+            warmup=self.warmup.stop_rule(1),
+            steady=self.steady.stop_rule(self.rounds),
+        )

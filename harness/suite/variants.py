@@ -1,0 +1,52 @@
+"""The variants of a suite: what to build."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from harness.core.jobs import Loading
+from harness.core.value import Value
+from harness.core.variants import Recipe, VariantName, VariantSpec
+
+
+class NamedVariantSection(Value):
+    """``[variants.named.NAME]``: a recipe once more, run in another way."""
+
+    recipe: Recipe
+    loading: Loading | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
+class VariantsSection(Value):
+    """``[variants]``: what to build."""
+
+    recipes: tuple[Recipe, ...] = ()
+    named: Annotated[dict[VariantName, NamedVariantSection], Field(default_factory=dict)]
+
+    @property
+    def specs(self) -> tuple[VariantSpec, ...]:
+        """All variants, in the order of the file; those of ``recipes`` are named by their recipe."""
+        plain = tuple(VariantSpec(recipe.value, recipe) for recipe in self.recipes)
+        named = (
+            VariantSpec(name, section.recipe, section.loading, section.threads)
+            for name, section in self.named.items()
+        )
+        return (*plain, *named)
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> VariantsSection:
+        if not self.specs:
+            raise ValueError("no variant is asked for: list some in recipes")
+        taken = [name for name in self.named if name in {recipe.value for recipe in self.recipes}]
+        if taken:
+            raise ValueError(f"{taken[0]} is among recipes already: give the named variant another name")
+        return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> VariantsSection:
+        repeated = {recipe.value for recipe in self.recipes if self.recipes.count(recipe) > 1}
+        if repeated:
+            raise ValueError(f"{', '.join(sorted(repeated))} is listed twice")
+        return self
