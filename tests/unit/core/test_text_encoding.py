@@ -39,7 +39,9 @@ def test_no_texts_are_no_rows() -> None:
     assert encode_texts([], _LATIN).shape == (0, 6)
 
 
-@pytest.mark.parametrize(("text", "low"), [("İX", "İx"), ("\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c3"), ("ǅ", "ǆ"), ("ẞ", "ß")])
+@pytest.mark.parametrize(
+    ("text", "low"), [("İX", "İx"), ("\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c3"), ("ǅ", "ǆ"), ("ẞ", "ß")]
+)
 def test_lower_case_keeps_the_length_and_looks_at_one_character(text: str, low: str) -> None:
     assert lowered(text) == low
 
