@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets test lint runner-test bench lock fixtures poets-fixtures clean
+.PHONY: help setup demo poets test lint runner-test bench lock fixtures poets-fixtures clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,13 @@ $(VENV)/.requirements: requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install -qq --no-deps --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.requirements pyproject.toml harness/__init__.py $(CORE_SOURCES)
+# The editable install knows each module's place: one that was added, moved or removed is an install out of date.
+$(VENV)/.modules: FORCE | $(BIN)/python
+	@find harness -name '*.py' | LC_ALL=C sort > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+FORCE:
+
+$(VENV)/.installed: $(VENV)/.requirements $(VENV)/.modules pyproject.toml harness/__init__.py $(CORE_SOURCES)
 	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
