@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.core.text_encoding import PADDING, UNKNOWN, Alphabet, TextEncoding, TextLength
 from harness.core.value import Value
 
 WIRE_VERSION = 1
@@ -101,7 +102,38 @@ class TensorEncoding(Value):
         return size
 
 
-Encoding = Annotated[PixelEncoding | TensorEncoding, Field(discriminator="kind")]
+class CharacterEncoding(Value):
+    """Characters as numbers, by the rule of ``harness.core.text_encoding``: int32, encoded on the host.
+
+    The rule is carried so that the phone encodes what is typed by the same one. The elements are copied; for an
+    int64 or float32 input tensor each number is converted, which is exact.
+    """
+
+    kind: Literal["characters"] = "characters"
+    dtype: Literal["int32"] = "int32"
+    shape: Annotated[
+        tuple[Literal[1], TextLength], Field(description="batch axis of 1, characters of a text")
+    ]
+    alphabet: Alphabet
+    lowercase: bool
+    unknown: Annotated[int, Field(ge=UNKNOWN, le=UNKNOWN)] = UNKNOWN
+    padding: Annotated[int, Field(ge=PADDING, le=PADDING)] = PADDING
+
+    @classmethod
+    def of(cls, rule: TextEncoding) -> CharacterEncoding:
+        """The encoding of texts that ``rule`` encodes."""
+        return cls(shape=(1, rule.length), alphabet=rule.alphabet, lowercase=rule.lowercase)
+
+    @property
+    def rule(self) -> TextEncoding:
+        return TextEncoding(alphabet=self.alphabet, lowercase=self.lowercase, length=self.shape[1])
+
+    @property
+    def record_bytes(self) -> int:
+        return self.shape[1] * DType.INT32.itemsize_bytes
+
+
+Encoding = Annotated[PixelEncoding | TensorEncoding | CharacterEncoding, Field(discriminator="kind")]
 
 
 class JobInput(Value):

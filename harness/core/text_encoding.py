@@ -39,6 +39,8 @@ def _distinct(alphabet: str) -> str:
 
 Alphabet = Annotated[str, Field(min_length=1, max_length=LONGEST_ALPHABET), AfterValidator(_distinct)]
 
+TextLength = Annotated[int, Field(ge=1, le=4096, description="characters of a text that reach the model")]
+
 
 class TextEncoding(Value):
     """The rule that a model was trained with; ``alphabet.json`` holds it beside the model.
@@ -48,7 +50,7 @@ class TextEncoding(Value):
 
     alphabet: Alphabet
     lowercase: bool = True
-    length: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_LENGTH
+    length: TextLength = DEFAULT_LENGTH
     unknown: Annotated[int, Field(ge=UNKNOWN, le=UNKNOWN)] = UNKNOWN
     padding: Annotated[int, Field(ge=PADDING, le=PADDING)] = PADDING
 

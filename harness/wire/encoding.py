@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.jobs import DType, Encoding, PixelEncoding
+from harness.core.jobs import CharacterEncoding, DType, Encoding, PixelEncoding
 from harness.errors import WireError
 
 _NUMPY_DTYPES: Final[dict[DType, np.dtype[Any]]] = {
@@ -28,6 +28,9 @@ _NUMPY_DTYPES: Final[dict[DType, np.dtype[Any]]] = {
 
 QUANTIZED: Final = frozenset({DType.INT8, DType.UINT8, DType.INT16})
 
+# Both hold every number of a character exactly.
+_CHARACTER_DTYPES: Final = frozenset({DType.INT64, DType.FLOAT32})
+
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     """The little-endian numpy type of a wire type."""
@@ -38,7 +41,7 @@ def record_layout(encoding: Encoding) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Element type and shape of one record: ``[height, width, channels]`` or ``[1, ...]``."""
     if isinstance(encoding, PixelEncoding):
         return np.dtype("u1"), encoding.shape
-    return numpy_dtype(encoding.dtype), encoding.shape
+    return numpy_dtype(DType(encoding.dtype)), encoding.shape
 
 
 def normalize_pixels(
@@ -116,10 +119,12 @@ def to_elements(
         real = normalize_pixels(record, encoding.mean, encoding.scale)
     elif encoding.dtype == tensor_dtype:
         return record
+    elif isinstance(encoding, CharacterEncoding) and not quantized and tensor_dtype in _CHARACTER_DTYPES:
+        return record.astype(numpy_dtype(tensor_dtype))
     elif encoding.dtype == DType.FLOAT32 and quantized:
         real = record
     else:
-        raise _mismatch(encoding.dtype.value, tensor_dtype)
+        raise _mismatch(DType(encoding.dtype).value, tensor_dtype)
     if tensor_dtype == DType.FLOAT32:
         return real
     if not quantized:

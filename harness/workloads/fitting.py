@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.jobs import Encoding, PixelEncoding
+from harness.core.jobs import CharacterEncoding, Encoding, PixelEncoding
 from harness.errors import ModelError, WorkloadError
 
 Shape = tuple[int | None, ...]
@@ -104,6 +104,8 @@ def _text(shape: Sequence[int | str | None]) -> str:
 def _advice(encoding: Encoding, takes: Shape) -> str:
     if takes and takes[0] not in (None, 1):
         return "Export the model with batch 1 or a free batch axis."
+    if isinstance(encoding, CharacterEncoding):
+        return "Set length in the alphabet file to the number of characters that the model takes."
     if not isinstance(encoding, PixelEncoding):
         return f"Give an array {_text(('inputs', *takes[1:]))}."
     channels = encoding.shape[2]

@@ -35,7 +35,8 @@ from harness.core.events import (
     Stage,
     StageFinished,
 )
-from harness.core.jobs import DType, Encoding, Job, Loading, StopRule, TensorEncoding
+from harness.core.jobs import CharacterEncoding, DType, Encoding, Job, Loading, StopRule, TensorEncoding
+from harness.core.text_encoding import TextEncoding, encode_texts
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "wire"
 RUNS_OF_EACH = StopRule(min_runs=12, min_duration_ns=0)
@@ -139,6 +140,19 @@ def test_float_records_are_quantized_for_an_int8_model(
     elements = quantized(records, quantization.scale, quantization.zero_point, np.int8)
     expected = interpreter_outputs(path, [("image", elements)])["probabilities"]
     assert bench.outputs(job)[0].tobytes() == expected.tobytes()
+
+
+def test_characters_reach_the_model_as_they_were_encoded(bench: Bench, tiny_models: Path) -> None:
+    path = tiny_models / "tokens_int32.tflite"
+    rule = TextEncoding(alphabet="abcdefghijklmnopqrstuvwxyz !?", length=12)
+    texts = ["Hello", "", "what is it?", "a text beyond the length", "שלום", "e\u0301\u200d!", *"abcdefghij"]
+    records = encode_texts(texts, rule)[:, np.newaxis]
+    job = bench.job(path, [("", records, CharacterEncoding.of(rule))])
+    assert bench.run().returncode == 0
+    expected = interpreter_outputs(path, [("tokens", records)])["probabilities"]
+    (outputs,) = bench.outputs(job)
+    assert outputs.tobytes() == expected.tobytes()
+    assert len({row.tobytes() for row in outputs}) > 8
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -549,7 +563,7 @@ def test_records_that_do_not_fit_the_model(
     assert words in failed.message
 
 
-def test_pixels_that_do_not_fit_the_model(bench: Bench, tiny_models: Path) -> None:
+def test_pixels_and_texts_that_do_not_fit_the_model(bench: Bench, tiny_models: Path) -> None:
     pixels = np.zeros((2, 4, 4, 3), np.uint8)
     bench.job(tiny_models / "image_float32.tflite", [("", pixels, pixel_encoding(pixels, 0, 1))])
     assert bench.failure().code == "input_mismatch"
@@ -558,6 +572,10 @@ def test_pixels_that_do_not_fit_the_model(bench: Bench, tiny_models: Path) -> No
         tiny_models / "tokens_int32.tflite", [("", pixels, pixel_encoding(pixels, 0, 1))], job_id="tokens"
     )
     assert "cannot take pixels" in bench.failure("tokens").message
+    texts = np.zeros((2, 1, 11), np.int32)
+    rule = TextEncoding(alphabet="ab", length=11)
+    bench.job(tiny_models / "tokens_int32.tflite", [("", texts, CharacterEncoding.of(rule))], job_id="texts")
+    assert "does not take records of shape" in bench.failure("texts").message
 
 
 @pytest.mark.parametrize(

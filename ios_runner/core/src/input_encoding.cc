@@ -1,5 +1,6 @@
 #include "input_encoding.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -67,7 +68,7 @@ int32_t quantize(float real, const Quantization& quantization, int32_t least, in
 }
 
 bool is_plain_copy(const Encoding& encoding, const TensorInfo& tensor) {
-  return encoding.kind == Encoding::Kind::kTensor && encoding.dtype == tensor.dtype;
+  return encoding.kind != Encoding::Kind::kPixels && encoding.dtype == tensor.dtype;
 }
 
 std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor) {
@@ -84,8 +85,10 @@ std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor)
   }
   if (encoding.shape != tensor.shape)
     return input + " does not take records of shape " + shape_text(encoding.shape);
+  const bool converted_here = encoding.kind == Encoding::Kind::kCharacters &&
+                              (tensor.dtype == DType::kInt64 || tensor.dtype == DType::kFloat32);
   const bool quantized_here = encoding.dtype == DType::kFloat32 && is_quantizable(tensor);
-  if (encoding.dtype != tensor.dtype && !quantized_here) {
+  if (encoding.dtype != tensor.dtype && !quantized_here && !converted_here) {
     return input + " does not take records of " + dtype_name(encoding.dtype);
   }
   return "";
@@ -93,6 +96,16 @@ std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor)
 
 void convert_record(const Encoding& encoding, const TensorInfo& tensor, const void* record, void* elements) {
   const uint64_t count = element_count(encoding.shape).value_or(0);
+  if (encoding.kind == Encoding::Kind::kCharacters) {
+    const auto* numbers = static_cast<const int32_t*>(record);
+    if (tensor.dtype == DType::kInt64) {
+      std::copy(numbers, numbers + count, static_cast<int64_t*>(elements));
+    } else {
+      std::transform(numbers, numbers + count, static_cast<float*>(elements),
+                     [](int32_t number) { return static_cast<float>(number); });
+    }
+    return;
+  }
   if (encoding.kind == Encoding::Kind::kTensor) {
     const auto* reals = static_cast<const float*>(record);
     store_all(tensor, count, [reals](uint64_t i) { return reals[i]; }, elements);

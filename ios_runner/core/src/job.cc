@@ -4,10 +4,13 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include "errors.h"
 #include "file.h"
 #include "json.h"
+#include "utf8.h"
 
 namespace harness {
 namespace {
@@ -15,6 +18,8 @@ namespace {
 // A job of 64 inputs is a few ten kilobytes; the limit keeps a hostile file from filling the memory.
 constexpr uint64_t kLargestJobBytes = 1U << 20U;
 constexpr size_t kMostDimensions = 32;
+constexpr size_t kLargestAlphabet = 65536;
+constexpr int32_t kLongestText = 4096;
 
 std::string item_place(const std::string& place, size_t index) {
   return place + "[" + std::to_string(index) + "]";
@@ -74,11 +79,44 @@ std::vector<float> parse_channel_figures(const Json& json, const std::string& pl
   return figures;
 }
 
+std::string parse_alphabet(const Json& json, const std::string& place) {
+  const std::string& alphabet = as_text(json, place);
+  std::set<char32_t> seen;
+  for (size_t at = 0; at < alphabet.size();) {
+    if (!seen.insert(next_code_point(alphabet, at)).second) throw FormatError(place + ": holds a character twice");
+  }
+  if (seen.empty() || seen.size() > kLargestAlphabet) {
+    throw FormatError(place + ": 1 to " + std::to_string(kLargestAlphabet) + " characters were expected");
+  }
+  return alphabet;
+}
+
+void parse_characters(ObjectReader& reader, Encoding& encoding) {
+  encoding.kind = Encoding::Kind::kCharacters;
+  encoding.dtype = DType::kInt32;
+  if (const Json* dtype = reader.optional("dtype")) {
+    if (as_text(*dtype, reader.place_of("dtype")) != "int32") {
+      throw FormatError(reader.place_of("dtype") + ": 'int32' was expected");
+    }
+  }
+  if (encoding.shape.size() != 2 || encoding.shape[0] != 1 || encoding.shape[1] > kLongestText) {
+    throw FormatError(reader.place_of("shape") + ": 1 and a length up to " + std::to_string(kLongestText) +
+                      " were expected");
+  }
+  encoding.alphabet = parse_alphabet(reader.required("alphabet"), reader.place_of("alphabet"));
+  encoding.lowercase = as_boolean(reader.required("lowercase"), reader.place_of("lowercase"));
+  for (const auto& [key, number] : {std::pair("unknown", kUnknownCharacter), std::pair("padding", kPadding)}) {
+    if (const Json* given = reader.optional(key)) as_integer(*given, reader.place_of(key), number, number);
+  }
+}
+
 Encoding parse_encoding(const Json& json, const std::string& place) {
   ObjectReader reader(json, place);
   Encoding encoding;
   const std::string& kind = reader.text("kind");
-  if (kind != "pixels" && kind != "tensor") throw FormatError(place + ".kind: 'pixels' or 'tensor' was expected");
+  if (kind != "pixels" && kind != "tensor" && kind != "characters") {
+    throw FormatError(place + ".kind: 'pixels', 'tensor' or 'characters' was expected");
+  }
   encoding.shape = parse_shape(reader.required("shape"), reader.place_of("shape"));
   if (kind == "pixels") {
     encoding.kind = Encoding::Kind::kPixels;
@@ -86,6 +124,8 @@ Encoding parse_encoding(const Json& json, const std::string& place) {
     const auto channels = static_cast<size_t>(encoding.shape[2]);
     encoding.mean = parse_channel_figures(reader.required("mean"), reader.place_of("mean"), channels, false);
     encoding.scale = parse_channel_figures(reader.required("scale"), reader.place_of("scale"), channels, true);
+  } else if (kind == "characters") {
+    parse_characters(reader, encoding);
   } else {
     const std::string& name = reader.text("dtype");
     const auto dtype = dtype_named(name);

@@ -17,14 +17,21 @@ struct Blob {
   uint64_t bytes = 0;
 };
 
+// The numbers of docs/wire-format.md, "Encodings", `characters`.
+constexpr int32_t kPadding = 0;
+constexpr int32_t kUnknownCharacter = 1;
+constexpr int32_t kFirstCharacter = 2;
+
 struct Encoding {
-  enum class Kind { kPixels, kTensor };
+  enum class Kind { kPixels, kTensor, kCharacters };
 
   Kind kind = Kind::kTensor;
-  DType dtype = DType::kUInt8;  // of the record; pixels are uint8
-  std::vector<int32_t> shape;   // pixels: height, width, channels; tensor: batch axis included
+  DType dtype = DType::kUInt8;  // of the record; pixels are uint8, characters int32
+  std::vector<int32_t> shape;   // pixels: height, width, channels; else with the batch axis
   std::vector<float> mean;      // pixels: one for each channel
   std::vector<float> scale;
+  std::string alphabet;  // characters: UTF-8, each code point once
+  bool lowercase = false;
 
   uint64_t record_bytes() const;
 };

@@ -256,6 +256,11 @@ std::string ObjectReader::place_of(std::string_view key) const {
   return place_.empty() ? std::string(key) : place_ + "." + std::string(key);
 }
 
+bool as_boolean(const Json& value, const std::string& place) {
+  if (value.kind != Json::Kind::kBoolean) throw FormatError(prefix(place) + "true or false was expected");
+  return value.boolean;
+}
+
 int64_t as_integer(const Json& value, const std::string& place, int64_t least, int64_t most) {
   if (value.kind != Json::Kind::kInteger) throw FormatError(prefix(place) + "an integer was expected");
   if (value.integer < least || value.integer > most) {

@@ -52,6 +52,7 @@ class ObjectReader {
   std::map<std::string, bool, std::less<>> taken_;
 };
 
+bool as_boolean(const Json& value, const std::string& place);
 int64_t as_integer(const Json& value, const std::string& place, int64_t least, int64_t most = INT64_MAX);
 double as_real(const Json& value, const std::string& place);
 const std::string& as_text(const Json& value, const std::string& place);

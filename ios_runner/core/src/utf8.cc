@@ -26,6 +26,22 @@ size_t utf8_sequence_length(std::string_view text, size_t position) {
   return 0;
 }
 
+char32_t next_code_point(std::string_view text, size_t& position) {
+  const size_t length = utf8_sequence_length(text, position);
+  const auto first = static_cast<unsigned char>(text[position]);
+  if (length <= 1) {
+    ++position;
+    return length == 1 ? first : kMalformed;
+  }
+  // The first byte of a sequence of n has n + 1 bits of length before its own.
+  char32_t code_point = first & (0x7FU >> length);
+  for (size_t offset = 1; offset < length; ++offset) {
+    code_point = (code_point << 6U) | (static_cast<unsigned char>(text[position + offset]) & 0x3FU);
+  }
+  position += length;
+  return code_point;
+}
+
 void append_utf8(std::string& out, unsigned code_point) {
   const auto append = [&](unsigned byte) { out.push_back(static_cast<char>(byte)); };
   if (code_point < 0x80U) {

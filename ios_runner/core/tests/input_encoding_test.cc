@@ -50,6 +50,25 @@ void normalizes_pixels_by_channel() {
   CHECK(words[0] == -5000 && words[1] == 31000 && words[2] == 20000 && words[3] == -10000);
 }
 
+void takes_characters_as_the_model_does() {
+  Encoding encoding;
+  encoding.kind = Encoding::Kind::kCharacters;
+  encoding.dtype = DType::kInt32;
+  encoding.shape = {1, 3};
+  CHECK(is_plain_copy(encoding, tensor(DType::kInt32, {1, 3}, 0, 0)));
+  const int32_t numbers[] = {2, 65537, 0};
+  int64_t wide[3] = {};
+  const TensorInfo wide_tensor = tensor(DType::kInt64, {1, 3}, 0, 0);
+  CHECK(encoding_problem(encoding, wide_tensor).empty() && !is_plain_copy(encoding, wide_tensor));
+  convert_record(encoding, wide_tensor, numbers, wide);
+  CHECK(wide[0] == 2 && wide[1] == 65537 && wide[2] == 0);
+  float real[3] = {};
+  convert_record(encoding, tensor(DType::kFloat32, {1, 3}, 0, 0), numbers, real);
+  CHECK(real[0] == 2.0F && real[1] == 65537.0F && real[2] == 0.0F);
+  CHECK(!encoding_problem(encoding, tensor(DType::kInt8, {1, 3}, 0.1F, 0)).empty());
+  CHECK(!encoding_problem(encoding, tensor(DType::kInt32, {1, 4}, 0, 0)).empty());
+}
+
 void names_what_does_not_fit() {
   Encoding floats;
   floats.dtype = DType::kFloat32;
@@ -70,5 +89,6 @@ void names_what_does_not_fit() {
 int main() {
   rounds_halves_away_from_zero_and_clamps();
   normalizes_pixels_by_channel();
+  takes_characters_as_the_model_does();
   names_what_does_not_fit();
 }

@@ -28,6 +28,9 @@ void reads_the_valid_jobs() {
   const Job tensors = parse_job(content(kGolden / "valid" / "job-tensors.json"));
   CHECK(tensors.inputs.size() == 2 && tensors.inputs[1].tensor == "mask" && tensors.loading == Loading::kHeap);
   CHECK(tensors.inputs[0].encoding.record_bytes() == 48);
+  const Job text = parse_job(content(kGolden / "valid" / "job-characters.json"));
+  CHECK(text.inputs[0].encoding.kind == Encoding::Kind::kCharacters && text.inputs[0].encoding.lowercase);
+  CHECK(text.inputs[0].encoding.record_bytes() == 480 && contains(text.inputs[0].encoding.alphabet, "\xC3\x9F"));
   const Job sparse = parse_job(content(kGolden / "valid" / "job-defaults-left-out.json"));
   CHECK(sparse.loading == Loading::kMapped && sparse.inputs[0].tensor.empty() &&
         sparse.warmup.max_duration_ns == 0);

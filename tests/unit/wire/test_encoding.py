@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.core.agreement import dequantize
 from harness.core.events import Quantization
-from harness.core.jobs import DType, PixelEncoding, TensorEncoding
+from harness.core.jobs import CharacterEncoding, DType, PixelEncoding, TensorEncoding
 from harness.errors import WireError
 from harness.wire.encoding import (
     normalize_pixels,
@@ -167,3 +167,15 @@ def test_any_other_difference_of_type_is_an_error(
 def test_pixels_are_not_for_unquantized_integer_tensors() -> None:
     with pytest.raises(WireError, match="without a quantization scale"):
         to_elements(np.zeros((1, 2, 3), np.uint8), PIXELS, DType.UINT8, None)
+
+
+def test_characters_are_copied_or_converted_exactly() -> None:
+    encoding = CharacterEncoding(shape=(1, 3), alphabet="ab", lowercase=False)
+    assert record_layout(encoding) == (np.dtype("<i4"), (1, 3))
+    record = np.array([[2, 65537, 0]], np.int32)
+    assert to_elements(record, encoding, DType.INT32, None) is record
+    for dtype in (DType.INT64, DType.FLOAT32):
+        elements = to_elements(record, encoding, dtype, None)
+        assert elements.dtype.name == dtype.value and elements.tolist() == [[2, 65537, 0]]
+    with pytest.raises(WireError, match="takes int8"):
+        to_elements(record, encoding, DType.INT8, 0.1)

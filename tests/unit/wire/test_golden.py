@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from harness.core.events import JobFailed, JobFinished, JobStarted, Samples, Stage, StageFinished
-from harness.core.jobs import Loading, PixelEncoding, TensorEncoding
+from harness.core.jobs import CharacterEncoding, Loading, PixelEncoding, TensorEncoding
+from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.errors import WireError
 from harness.wire.event_log import EventLogReader, read_events
 from harness.wire.job_folder import read_job, write_job
@@ -44,6 +45,26 @@ def test_tensor_job_is_read_whole(tmp_path: Path) -> None:
     assert isinstance(job.inputs[0].encoding, TensorEncoding)
     assert job.inputs[0].encoding.record_bytes == 48
     assert job.settings.loading is Loading.HEAP
+
+
+def test_characters_job_is_read_whole(tmp_path: Path) -> None:
+    encoding = (
+        read_job(place(GOLDEN / "valid/job-characters.json", tmp_path, "r00-characters")).inputs[0].encoding
+    )
+    assert isinstance(encoding, CharacterEncoding)
+    assert (encoding.record_bytes, encoding.rule.lowercase) == (480, True)
+    assert list(encoding.rule.alphabet)[:4] == [" ", "a", "b", "c"] and encoding.rule.alphabet[-1] == "♥"
+    assert CharacterEncoding.of(encoding.rule) == encoding
+
+
+def test_golden_texts_become_the_golden_numbers() -> None:
+    golden = json.loads((GOLDEN / "valid/characters.json").read_bytes())
+    for rule in golden["rules"]:
+        encoding = TextEncoding(
+            alphabet=golden["alphabet"], lowercase=rule["lowercase"], length=rule["length"]
+        )
+        encoded = encode_texts([entry["text"] for entry in rule["texts"]], encoding)
+        assert encoded.tolist() == [entry["numbers"] for entry in rule["texts"]]
 
 
 def test_defaults_may_be_left_out(tmp_path: Path) -> None:
