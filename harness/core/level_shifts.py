@@ -66,18 +66,19 @@ def _shifts(
     series: NDArray[np.float64], p_values: Mapping[int, float], effect: float
 ) -> tuple[LevelShift, ...]:
     places = sorted(p_values)
-    medians: list[float] = []
     while places:
         bounds = [0, *places, len(series)]
         medians = [float(np.median(series[left:right])) for left, right in pairwise(bounds)]
         moves = [abs(after / before - 1) for before, after in pairwise(medians)]
         if min(moves) > effect:
-            break
+            return tuple(
+                LevelShift(
+                    index=place, before=before, after=after, ratio=after / before, p_value=p_values[place]
+                )
+                for place, (before, after) in zip(places, pairwise(medians), strict=True)
+            )
         del places[int(np.argmin(moves))]
-    return tuple(
-        LevelShift(index=place, before=before, after=after, ratio=after / before, p_value=p_values[place])
-        for place, (before, after) in zip(places, pairwise(medians), strict=True)
-    )
+    return ()
 
 
 @dataclass(frozen=True)
