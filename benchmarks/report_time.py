@@ -13,7 +13,6 @@ from benchmarks.pairs import interleaved, spread
 from benchmarks.processes import timed
 from benchmarks.result import Part, Result
 from benchmarks.workspace import Workspace
-from harness.core.events import Samples
 from harness.pipeline.evaluate import evaluate, read_logs
 from harness.render.terminal import terminal_report
 from harness.store import RunFolder
@@ -57,8 +56,7 @@ def report_time(workspace: Workspace) -> list[Result]:
 
 
 def _sample_count(folder: RunFolder) -> int:
-    events = [event for log in read_logs(folder) for event in log.events]
-    return sum(len(event.latency_ns) for event in events if isinstance(event, Samples))
+    return sum(len(log.blocks.latencies_ns) for log in read_logs(folder))
 
 
 def _median_s(work: Callable[[], object]) -> float:

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.processes import timed
 from benchmarks.result import Part, Result
 from benchmarks.workspace import Workspace
-from harness.core.events import Event, JobStarted, Samples, Stage, StageFinished
-from harness.core.joblog import JobLog
+from harness.core.events import JobStarted, Stage, StageFinished
+from harness.core.joblog import JobLog, inference_ns
 from harness.pipeline.evaluate import read_logs
 from harness.pipeline.prepare import open_suite_source, plan_run, prepare
 from harness.pipeline.progress import Silent
@@ -65,7 +65,7 @@ def _fill_cache(workspace: Workspace) -> None:
 
 def split(logs: Sequence[JobLog], started_unix_ns: int, wall_ns: int) -> list[Part]:
     """Where the wall time went, in seconds; the parts add up to it. The first one is inference."""
-    jobs = [_Job(log.events) for log in logs]
+    jobs = [_Job(log) for log in logs]
     first_ns = min(job.started_unix_ns for job in jobs)
     last_ns = max(job.started_unix_ns + job.ended_ns for job in jobs)
     inference_ns = sum(job.inference_ns for job in jobs)
@@ -86,7 +86,8 @@ def split(logs: Sequence[JobLog], started_unix_ns: int, wall_ns: int) -> list[Pa
 class _Job:
     """The spans of one job that ran in one attempt; ``_ns`` count from the start of the attempt but for unix time."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, log: JobLog) -> None:
+        events = log.events
         stages = {event.stage: event for event in events if isinstance(event, StageFinished)}
         started = next(event for event in events if isinstance(event, JobStarted))
         # t_ns counts from the start of the attempt, unix_ns is of the event itself.
@@ -94,6 +95,4 @@ class _Job:
         self.ready_ns = stages[Stage.START].t_ns
         self.prepared_ns = stages[Stage.COMPILE].t_ns
         self.ended_ns = events[-1].t_ns
-        self.inference_ns = (stages[Stage.FIRST_RUN].duration_ns or 0) + sum(
-            sum(event.latency_ns) for event in events if isinstance(event, Samples)
-        )
+        self.inference_ns = inference_ns(log)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,27 +16,51 @@ from harness.core.events import (
     JobStarted,
     Memory,
     ModelDescribed,
-    Samples,
     Stage,
     StageFinished,
 )
-from harness.core.jobs import Count, JobId, PositiveCount
-from harness.core.value import Value
+from harness.core.runs import ScheduledJob
+from harness.core.sample_blocks import SampleBlocks, gather
+from harness.errors import WireError
 
 
-class JobLog(Value):
+@dataclass(frozen=True, slots=True, eq=False)
+class JobLog:
     """The whole event log of a job, every attempt in the order it was written.
 
     ``round_index`` is the round of the interleaved run that the job belongs to; ``first_input`` and
-    ``input_count`` are its shard of the workload.
+    ``input_count`` are its shard of the workload. ``events`` are all but the samples, which are in ``blocks``.
     """
 
-    job_id: JobId
+    job_id: str
     variant: str
-    round_index: Count
-    first_input: Count
-    input_count: PositiveCount
+    round_index: int
+    first_input: int
+    input_count: int
     events: tuple[Event, ...]
+    blocks: SampleBlocks
+
+
+def job_log(job: ScheduledJob, events: Iterable[Event]) -> JobLog:
+    """The log of ``job``; its events are read one after another and the samples kept as columns.
+
+    Raises:
+        WireError: an input's index or a latency is larger than any that can be.
+    """
+    try:
+        others, blocks = gather(events)
+    except OverflowError:
+        raise WireError(
+            "a sample names an input or a latency too large to be one",
+            where=f"job {job.job_id}",
+            next_step="The event log is damaged or of another program: run the job again.",
+        ) from None
+    return JobLog(job.job_id, job.variant, job.round_index, job.first_input, job.input_count, others, blocks)
+
+
+def event_count(log: JobLog) -> int:
+    """Events of every kind."""
+    return len(log.events) + len(log.blocks)
 
 
 def steady_samples(log: JobLog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -44,25 +68,24 @@ def steady_samples(log: JobLog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     A resumed job writes only the samples that are missing, so the attempts add up.
     """
-    blocks = list(_blocks(log, Stage.STEADY))
-    count = sum(len(block.inputs) for block in blocks)
-    inputs = np.fromiter(chain.from_iterable(block.inputs for block in blocks), np.int64, count)
-    latencies = np.fromiter(chain.from_iterable(block.latency_ns for block in blocks), np.int64, count)
-    return inputs + log.first_input, latencies
+    steady = log.blocks.steady
+    inputs = log.blocks.inputs[steady].astype(np.int64) + log.first_input
+    return inputs, log.blocks.latencies_ns[steady]
 
 
 def warmup_runs(log: JobLog) -> int:
     """Invocations of the warm-up phases of all attempts."""
-    return sum(len(block.inputs) for block in _blocks(log, Stage.WARMUP))
+    return int(log.blocks.sizes[~log.blocks.is_steady].sum())
 
 
 def steady_conditions(log: JobLog) -> list[Conditions | None]:
     """The conditions of each block of steady samples, in time order; ``None`` where none were noted."""
-    return [block.conditions for block in _blocks(log, Stage.STEADY)]
+    return [log.blocks.conditions.get(index) for index in np.flatnonzero(log.blocks.is_steady).tolist()]
 
 
-def _blocks(log: JobLog, phase: Stage) -> Iterator[Samples]:
-    return (event for event in log.events if isinstance(event, Samples) and event.phase is phase)
+def inference_ns(log: JobLog) -> int:
+    """The sum of all invocations: first runs, warm-up and steady phase of every attempt."""
+    return int(log.blocks.latencies_ns.sum()) + sum(stage_durations(log, Stage.FIRST_RUN))
 
 
 def finished(log: JobLog) -> JobFinished | None:

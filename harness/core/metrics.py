@@ -15,6 +15,7 @@ from harness.core.joblog import (
     JobLog,
     attempts,
     described,
+    event_count,
     failure,
     finished,
     is_finished,
@@ -94,7 +95,7 @@ def _one_for_each_job(logs: Sequence[JobLog]) -> list[JobLog]:
     longest: dict[str, JobLog] = {}
     for log in logs:
         known = longest.get(log.job_id)
-        if known is None or len(log.events) > len(known.events):
+        if known is None or event_count(log) > event_count(known):
             longest[log.job_id] = log
     return [log for group in rounds(list(longest.values())) for log in group]
 

@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.agreement import dequantize
-from harness.core.events import Samples, StageFinished, TargetClass, TensorInfo
+from harness.core.events import TargetClass, TensorInfo
 from harness.core.findings import find
-from harness.core.joblog import JobLog, attempts, described, round_latencies
+from harness.core.joblog import (
+    JobLog,
+    attempts,
+    described,
+    event_count,
+    inference_ns,
+    job_log,
+    round_latencies,
+)
 from harness.core.measurements import Measurement, NotMeasured, Result, not_built
 from harness.core.metrics import measure
 from harness.core.model_io import same_tensor
@@ -25,7 +33,7 @@ from harness.store import RunFolder, read_report
 from harness.suite.document import Suite
 from harness.suite.policy import PolicySection
 from harness.suite.read import parse_suite
-from harness.wire.event_log import read_events
+from harness.wire.event_log import EventLogReader
 from harness.wire.job_folder import job_folder, read_output_records
 
 
@@ -97,7 +105,7 @@ def evaluate(
         jobs_done=sum(outcome is not None for outcome in outcomes.values()),
         jobs_planned=len(outcomes),
         measuring_ns=sum(outcome.wall_ns for outcome in outcomes.values() if outcome),
-        inference_ns=sum(_inference_ns(log) for log in logs),
+        inference_ns=sum(inference_ns(log) for log in logs),
     )
 
 
@@ -112,21 +120,11 @@ def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | No
 
 def read_logs(folder: RunFolder) -> list[JobLog]:
     """The event logs of all jobs that have begun, in the order of the schedule."""
-    logs = []
-    for job in folder.schedule():
-        events = read_events(job_folder(folder.path, job.job_id) / "events.jsonl")
-        if events:
-            logs.append(
-                JobLog(
-                    job_id=job.job_id,
-                    variant=job.variant,
-                    round_index=job.round_index,
-                    first_input=job.first_input,
-                    input_count=job.input_count,
-                    events=events,
-                )
-            )
-    return logs
+    logs = (
+        job_log(job, EventLogReader(job_folder(folder.path, job.job_id) / "events.jsonl").new_events())
+        for job in folder.schedule()
+    )
+    return [log for log in logs if event_count(log)]
 
 
 def steady_latencies(folder: RunFolder) -> dict[str, list[NDArray[np.int64]]]:
@@ -232,13 +230,3 @@ def output_index(outputs: Sequence[TensorInfo], name: str, *, where: str) -> int
 def _reference_variant(results: Sequence[Result]) -> str | None:
     measured = [result.variant.name for result in results if isinstance(result, Measurement)]
     return "float32" if "float32" in measured else (measured[0] if measured else None)
-
-
-def _inference_ns(log: JobLog) -> int:
-    total = 0
-    for event in log.events:
-        if isinstance(event, Samples):
-            total += sum(event.latency_ns)
-        elif isinstance(event, StageFinished) and event.stage == "first_run":
-            total += event.duration_ns or 0
-    return total

@@ -20,7 +20,8 @@ from harness.core.events import (
     StageFinished,
     TargetClass,
 )
-from harness.core.joblog import JobLog
+from harness.core.joblog import JobLog, job_log
+from harness.core.runs import ScheduledJob
 
 MS = 1_000_000
 
@@ -104,7 +105,8 @@ def job(started_unix_ns: int) -> JobLog:
             repeat_mismatches=0,
         ),
     )
-    return JobLog(job_id="j", variant="v", round_index=0, first_input=0, input_count=2, events=events)
+    scheduled = ScheduledJob(job_id="j", variant="v", round_index=0, first_input=0, input_count=2)
+    return job_log(scheduled, events)
 
 
 def test_the_parts_of_a_run_add_up_to_its_wall_time() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.core import joblog
 from harness.core.agreement import proportion
 from harness.core.events import (
     Conditions,
@@ -32,6 +33,7 @@ from harness.core.measurements import (
     NotMeasured,
     PairedAccuracy,
 )
+from harness.core.runs import ScheduledJob
 from harness.core.stats import mcnemar_exact, order_statistic, paired_drop, percentiles
 from harness.core.variants import Build, Recipe, Variant
 from harness.core.workload import OutputKind, Task, Workload, WorkloadInput
@@ -138,14 +140,10 @@ def job_log(
     input_count: int = 2,
     of: str = "int8",
 ) -> JobLog:
-    return JobLog(
-        job_id=job_id,
-        variant=of,
-        round_index=round_index,
-        first_input=first_input,
-        input_count=input_count,
-        events=tuple(events),
+    job = ScheduledJob(
+        job_id=job_id, variant=of, round_index=round_index, first_input=first_input, input_count=input_count
     )
+    return joblog.job_log(job, events)
 
 
 def measurement(

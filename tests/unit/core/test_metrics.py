@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_several_shards_of_a_round_are_one_round() -> None:
 
 def test_an_earlier_copy_of_a_log_does_not_count_again() -> None:
     whole = [complete(0, 0, [10, 20]), complete(0, 2, [30, 40])]
-    earlier = job_log(whole[0].events[:-1], whole[0].job_id)
+    earlier = replace(whole[0], events=whole[0].events[:-1])
     assert measured([earlier, *whole]) == measured(whole) == measured([*whole, earlier])
 
 
@@ -169,7 +170,7 @@ WHOLE = [complete(0, 0, [10, 20]), complete(0, 2, [30, 40])]
 
 
 def test_what_is_not_complete_is_not_measured() -> None:
-    cut_off = job_log(WHOLE[1].events[:-1], "r0-2", 0, 2)
+    cut_off = replace(WHOLE[1], events=WHOLE[1].events[:-1])
     assert problem(measured([])) == ("incomplete", "inputs_missing")
     assert problem(measured([WHOLE[0]])) == ("incomplete", "inputs_missing")
     assert problem(measured([WHOLE[0], cut_off])) == ("incomplete", "cut_off")
@@ -196,5 +197,5 @@ def test_logs_that_contradict_themselves_fail() -> None:
     "start", [started(at=device(model="Other")), started(version="2.4.0"), started(threads=4)]
 )
 def test_unlike_processes_are_not_one_measurement(start: Event) -> None:
-    other = job_log([start, *WHOLE[1].events[1:]], "r0-2", 0, 2)
+    other = replace(WHOLE[1], events=(start, *WHOLE[1].events[1:]))
     assert problem(measured([WHOLE[0], other])) == ("failed", "mixed_conditions")
