@@ -49,6 +49,8 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["report", "--help"],
         ["gate", "--help"],
         ["compare", "--help"],
+        ["history", "--help"],
+        ["baseline", "list", "--help"],
         ["inspect", "--help"],
         ["check", "--help"],
         ["doctor", "--help"],

@@ -39,6 +39,8 @@ _VERBS = {
     "report": "Show a stored run.",
     "gate": "Judge a stored run again, by its own or another policy.",
     "compare": "Compare two stored runs.",
+    "history": "Show how the figures went over the stored runs.",
+    "baseline": "Keep the runs that releases are compared with.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
     "doctor": "Check what is here, what is missing, and what to do next.",
     "completion": "Print the shell completion script.",

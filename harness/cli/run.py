@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
 )
 @click.option(
+    "--release", default="", help="What is measured, for the history: an app version, a tag, a commit."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the report as JSON; progress goes to standard error."
 )
 def command(
@@ -39,6 +42,7 @@ def command(
     policy: Path | None,
     runs: Path | None,
     cache: Path | None,
+    release: str,
     as_json: bool,
 ) -> int:
     """Build, run, measure and judge SUITE.
@@ -53,6 +57,7 @@ def command(
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runs_folder
     from harness.cli.verdicts import exit_status
+    from harness.core.runs import LONGEST_RELEASE
     from harness.errors import UsageError
 
     console = Console(stderr=True) if as_json else Console()
@@ -64,10 +69,16 @@ def command(
             where="--target",
             next_step="Leave --target out, or start a new run: harness run SUITE --target TARGET.",
         )
+    if len(release) > LONGEST_RELEASE:
+        raise UsageError(
+            f"a release's name has at most {LONGEST_RELEASE} characters, not {len(release)}",
+            where="--release",
+            next_step="Give a version, a tag or a short commit.",
+        )
     runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
     with LiveProgress(console) as progress:
-        folder = _resumed(suite, runs) if resume else _new(suite, target, runs, judging)
+        folder = _resumed(suite, runs) if resume else _new(suite, target, runs, judging, release)
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
             report = _work(folder, cache or cache_folder(), progress, judging, is_new=not resume)
@@ -92,7 +103,11 @@ def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
 
 
 def _new(
-    suite_path: Path | None, target: str | None, runs: Path, judging: tuple[PolicySection, Path] | None
+    suite_path: Path | None,
+    target: str | None,
+    runs: Path,
+    judging: tuple[PolicySection, Path] | None,
+    release: str,
 ) -> RunFolder:
     from harness.cli.places import runner_override
     from harness.pipeline.choose_target import absolute_target, choose_target
@@ -109,7 +124,7 @@ def _new(
     choose_target(name, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()).close()
     read_baseline(*(judging or (suite.policy, base)))
     source = open_suite_source(suite, base)
-    return RunFolder.create(runs, plan_run(suite, suite_path, text, source, name))
+    return RunFolder.create(runs, plan_run(suite, suite_path, text, source, name, release))
 
 
 def _resumed(named: Path | None, runs: Path) -> RunFolder:

@@ -16,6 +16,7 @@ from harness.core.value import Value
 from harness.core.variants import VariantName
 
 RUN_VERSION = 1
+LONGEST_RELEASE = 60
 
 
 class SourceRecord(Value):
@@ -55,6 +56,8 @@ class Plan(Value):
     rounds: PositiveCount
     seed: int
     settings: RunSettings
+    release: Annotated[str, Field(max_length=LONGEST_RELEASE)] = ""
+    """What the team calls the state it measures: an app version, a tag, a commit. ``harness history`` shows it."""
 
 
 class ScheduledJob(Value):

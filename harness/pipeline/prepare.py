@@ -41,8 +41,10 @@ from harness.workloads.tensors import TensorWorkloadSpec, load_tensors
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
 
 
-def plan_run(suite: Suite, suite_path: Path, suite_toml: str, source: SourceModel, target: str) -> Plan:
-    """The plan of a new run of ``suite`` on ``target``."""
+def plan_run(
+    suite: Suite, suite_path: Path, suite_toml: str, source: SourceModel, target: str, release: str = ""
+) -> Plan:
+    """The plan of a new run of ``suite`` on ``target``; ``release`` is what the team calls what it measures."""
     now_ns = time.time_ns()
     return Plan(
         run_id=new_run_id(suite.name, now_ns),
@@ -59,6 +61,7 @@ def plan_run(suite: Suite, suite_path: Path, suite_toml: str, source: SourceMode
         rounds=suite.run.rounds,
         seed=suite.run.seed,
         settings=suite.run.settings,
+        release=release,
     )
 
 
