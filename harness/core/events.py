@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from harness.core.jobs import Count, DType, DurationNs, JobId, PositiveCount, Sha256
+from harness.core.jobs import Accelerator, Count, DType, DurationNs, JobId, PositiveCount, Sha256
 from harness.core.value import Value
 
 Bytes = Annotated[int, Field(ge=0)]
@@ -66,6 +66,9 @@ class Conditions(Value):
         | None
     ) = None
     cpu_frequency_hz: Count | None = None
+    suspended_ns: (
+        Annotated[int, Field(ge=0, description="that the machine slept since the attempt started")] | None
+    ) = None
 
 
 class Runner(Value):
@@ -134,6 +137,7 @@ class JobStarted(Value):
     runtime: Runtime
     device: Device
     threads: PositiveCount
+    quality_of_service: Annotated[str, Field(description="of the measuring thread, on Darwin")] | None = None
 
 
 class ModelDescribed(Value):
@@ -159,6 +163,9 @@ class StageFinished(Value):
     duration_ns: DurationNs | None = None
     memory: Memory
     conditions: Conditions | None = None
+    weight_cache: Annotated[
+        Literal["built", "used"] | None, Field(description="of the stage compile, with that loading")
+    ] = None
 
 
 class Samples(Value):
@@ -180,6 +187,57 @@ class Samples(Value):
         if len(self.inputs) != len(self.latency_ns) or not self.inputs:
             raise ValueError("inputs and latency_ns must be equally long and not empty")
         return self
+
+
+class Interrupted(Value):
+    """The app left or came back to the foreground, or was asked to free memory, while the job ran."""
+
+    event: Literal["interrupted"] = "interrupted"
+    t_ns: DurationNs
+    kind: Literal["inactive", "active", "background", "foreground", "memory_warning"]
+    unix_ns: Annotated[int, Field(ge=0, description="when it was noticed, by the wall clock")]
+
+
+class Delegation(Value):
+    """What became of a job's request for an accelerator.
+
+    ``obtained``: the runtime had it and it took operations. ``operations`` are the graph's,
+    ``delegated_operations`` those that the accelerator took, in so many ``partitions``.
+    """
+
+    event: Literal["delegation"] = "delegation"
+    t_ns: DurationNs
+    requested: Accelerator
+    obtained: bool
+    reason: Annotated[str, Field(description="why it was not obtained")] | None = None
+    operations: Count
+    delegated_operations: Count
+    partitions: Count
+
+
+class OperationTime(Value):
+    """One operation as it ran: of the graph, or of a delegate, which may have fused several into it."""
+
+    name: str
+    delegated: bool
+    runs: PositiveCount
+    total_ns: DurationNs
+
+
+class Profile(Value):
+    """The extra pass that timed each operation; none of its runs is among the samples.
+
+    ``times`` are in the order the operations run; the runtime counts whole microseconds.
+    """
+
+    event: Literal["profile"] = "profile"
+    t_ns: DurationNs
+    runs: PositiveCount
+    invocations_ns: Annotated[int, Field(ge=1, description="of all runs, the profiler's own time included")]
+    operations: Count
+    delegated_operations: Annotated[int, Field(ge=0, description="of the graph, taken by any delegate")]
+    partitions: Count
+    times: tuple[OperationTime, ...]
 
 
 class JobFailed(Value):
@@ -209,7 +267,15 @@ class JobFinished(Value):
 
 
 Event = Annotated[
-    JobStarted | ModelDescribed | StageFinished | Samples | JobFailed | JobFinished,
+    JobStarted
+    | ModelDescribed
+    | StageFinished
+    | Samples
+    | Interrupted
+    | Delegation
+    | Profile
+    | JobFailed
+    | JobFinished,
     Field(discriminator="event"),
 ]
 

@@ -163,6 +163,18 @@ class Loading(StrEnum):
 
     MAPPED = "mapped"
     HEAP = "heap"
+    WEIGHT_CACHE = "weight-cache"
+    """Mapped, and XNNPACK's packed weights mapped from a file that the first process writes."""
+
+
+class Accelerator(StrEnum):
+    """What a job asks to run its operations on besides the CPU. What really ran stands in the log."""
+
+    NONE = "none"
+    METAL = "metal"
+
+
+MOST_PROFILE_RUNS = 1000
 
 
 class RunSettings(Value):
@@ -170,6 +182,11 @@ class RunSettings(Value):
 
     threads: Annotated[int, Field(ge=1, le=64)]
     loading: Loading = Loading.MAPPED
+    accelerator: Accelerator = Accelerator.NONE
+    profile: Annotated[
+        int,
+        Field(ge=0, le=MOST_PROFILE_RUNS, description="runs of an extra pass that times each operation"),
+    ] = 0
     warmup: StopRule
     steady: StopRule
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.core.jobs import Blob, Count, Loading
+from harness.core.jobs import Accelerator, Blob, Count, Loading, RunSettings
 from harness.core.value import Value
 
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -46,6 +46,18 @@ class VariantSpec:
     recipe: Recipe
     loading: Loading | None = None
     threads: int | None = None
+    accelerator: Accelerator | None = None
+    profile: int | None = None
+
+    def settings(self, of_run: RunSettings) -> RunSettings:
+        """How its jobs run."""
+        own = {
+            "loading": self.loading,
+            "threads": self.threads,
+            "accelerator": self.accelerator,
+            "profile": self.profile,
+        }
+        return of_run.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 class Build(Value):

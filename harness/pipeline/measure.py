@@ -37,7 +37,7 @@ def measure(
     jobs = folder.schedule()
     outcomes = {job.job_id: outcome for job in jobs if (outcome := folder.outcome(job.job_id))}
     workload = folder.workload()
-    settings = {spec.name: _settings(folder.plan().settings, spec) for spec in specs}
+    settings = {spec.name: spec.settings(folder.plan().settings) for spec in specs}
     broken = {
         job.variant
         for job in jobs
@@ -58,12 +58,6 @@ def measure(
             broken.add(job.variant)
         folder.write_outcome(outcome)
         progress.job_ended(job, outcome)
-
-
-def _settings(settings: RunSettings, spec: VariantSpec) -> RunSettings:
-    return settings.model_copy(
-        update={"loading": spec.loading or settings.loading, "threads": spec.threads or settings.threads}
-    )
 
 
 def _skipped(job: ScheduledJob) -> JobOutcome:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.core.jobs import Loading, RunSettings, StopRule
+from harness.core.jobs import MOST_PROFILE_RUNS, Accelerator, Loading, RunSettings, StopRule
 from harness.core.value import Value
 
 _NS = 1_000_000_000
@@ -37,6 +37,8 @@ class RunSection(Value):
     seed: int = 0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     loading: Loading = Loading.MAPPED
+    accelerator: Accelerator = Accelerator.NONE
+    profile: Annotated[int, Field(ge=0, le=MOST_PROFILE_RUNS)] = 0
     warmup: PhaseSection = PhaseSection(min_runs=3, min_seconds=0.1)
     steady: PhaseSection = PhaseSection(min_runs=50, min_seconds=1.0)
     idle_limit_seconds: Annotated[float, Field(gt=0)] = 120.0
@@ -47,6 +49,8 @@ class RunSection(Value):
         return RunSettings(
             threads=self.threads,
             loading=self.loading,
+            accelerator=self.accelerator,
+            profile=self.profile,
             warmup=self.warmup.stop_rule(1),
             steady=self.steady.stop_rule(self.rounds),
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.core.jobs import Loading
+from harness.core.jobs import MOST_PROFILE_RUNS, Accelerator, Loading
 from harness.core.value import Value
 from harness.core.variants import Recipe, VariantName, VariantSpec
 
@@ -17,6 +17,8 @@ class NamedVariantSection(Value):
     recipe: Recipe
     loading: Loading | None = None
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    accelerator: Accelerator | None = None
+    profile: Annotated[int, Field(ge=0, le=MOST_PROFILE_RUNS)] | None = None
 
 
 class VariantsSection(Value):
@@ -30,7 +32,14 @@ class VariantsSection(Value):
         """All variants, in the order of the file; those of ``recipes`` are named by their recipe."""
         plain = tuple(VariantSpec(recipe.value, recipe) for recipe in self.recipes)
         named = (
-            VariantSpec(name, section.recipe, section.loading, section.threads)
+            VariantSpec(
+                name,
+                section.recipe,
+                section.loading,
+                section.threads,
+                section.accelerator,
+                section.profile,
+            )
             for name, section in self.named.items()
         )
         return (*plain, *named)

@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.events import (
+    Delegation,
     Event,
     JobFailed,
     JobFinished,
     JobStarted,
     ModelDescribed,
+    Profile,
     Samples,
     Stage,
     StageFinished,
 )
 from harness.core.jobs import (
+    Accelerator,
     DType,
     Encoding,
     Job,
@@ -64,6 +67,8 @@ class Bench:
         *,
         threads: int = 1,
         loading: Loading = Loading.MAPPED,
+        accelerator: Accelerator = Accelerator.NONE,
+        profile: int = 0,
         warmup: StopRule | None = None,
         steady: StopRule | None = None,
         job_id: str = "job",
@@ -84,6 +89,8 @@ class Bench:
             settings=RunSettings(
                 threads=threads,
                 loading=loading,
+                accelerator=accelerator,
+                profile=profile,
                 warmup=warmup or StopRule(min_runs=2, min_duration_ns=0),
                 steady=steady or StopRule(min_runs=0, min_duration_ns=0),
             ),
@@ -125,7 +132,9 @@ class Bench:
         return read_output_records(self.folder(job.job_id) / "outputs.bin", described, job.input_count)
 
 
-E = TypeVar("E", JobStarted, ModelDescribed, StageFinished, Samples, JobFailed, JobFinished)
+E = TypeVar(
+    "E", JobStarted, ModelDescribed, StageFinished, Samples, Delegation, Profile, JobFailed, JobFinished
+)
 
 
 def only(events: tuple[Event, ...], kind: type[E]) -> list[E]:

@@ -1,7 +1,8 @@
 /* The runner core: runs one job folder of docs/wire-format.md and writes its event log.
  *
- * One opaque handle, used by one thread at a time; only harness_runner_cancel may be called from
- * another thread or from a signal handler. Texts are UTF-8 and zero-terminated.
+ * One opaque handle, used by one thread at a time; only harness_runner_cancel and
+ * harness_runner_note_interruption may be called from another thread, the first also from a signal handler. Texts
+ * are UTF-8 and zero-terminated.
  */
 #ifndef HARNESS_RUNNER_H_
 #define HARNESS_RUNNER_H_
@@ -40,6 +41,24 @@ typedef struct harness_runner_conditions {
 /* Called between samples, never during one, on the thread of harness_runner_run; at most ten times a second. */
 typedef void (*harness_runner_conditions_callback)(void* context, harness_runner_conditions* conditions);
 
+/* What the app noticed while a job runs; each becomes an event of the log. */
+typedef enum harness_runner_interruption {
+  HARNESS_RUNNER_INACTIVE = 0, /* a call, the notification centre, the app switcher */
+  HARNESS_RUNNER_ACTIVE = 1,
+  HARNESS_RUNNER_BACKGROUND = 2, /* another app, or the lock screen */
+  HARNESS_RUNNER_FOREGROUND = 3,
+  HARNESS_RUNNER_MEMORY_WARNING = 4
+} harness_runner_interruption;
+
+typedef struct harness_runner_progress {
+  const char* stage; /* as in the log; "load" while the model is loaded */
+  uint64_t steady_samples;
+  uint64_t planned_samples; /* the least number of steady samples */
+} harness_runner_progress;
+
+/* Called between stages and between blocks of samples, on the thread of harness_runner_run. */
+typedef void (*harness_runner_progress_callback)(void* context, const harness_runner_progress* progress);
+
 /* NULL means: what the core finds out itself. */
 typedef struct harness_runner_device {
   const char* target_class; /* "local" (also for NULL), "virtual" or "iphone" */
@@ -65,6 +84,14 @@ void harness_runner_set_runtime_version(harness_runner* runner, const char* vers
 void harness_runner_set_device(harness_runner* runner, const harness_runner_device* device);
 void harness_runner_set_conditions_callback(harness_runner* runner, harness_runner_conditions_callback callback,
                                             void* context);
+
+void harness_runner_set_progress_callback(harness_runner* runner, harness_runner_progress_callback callback,
+                                          void* context);
+/* Where the accelerator's library is; without it: beside `runtime_library`. */
+void harness_runner_set_accelerator_folder(harness_runner* runner, const char* folder);
+
+/* Safe from any thread, not from a signal handler. */
+void harness_runner_note_interruption(harness_runner* runner, harness_runner_interruption kind);
 
 /* Run or resume the job in `job_folder` (<root>/jobs/<job_id>); returns when it is over. */
 harness_runner_status harness_runner_run(harness_runner* runner, const char* job_folder);

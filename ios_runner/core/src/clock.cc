@@ -18,9 +18,12 @@ uint64_t read_ns(clockid_t clock) {
 #ifdef __APPLE__
 // CLOCK_MONOTONIC has microseconds only on Darwin.
 uint64_t monotonic_ns() { return ::clock_gettime_nsec_np(CLOCK_UPTIME_RAW); }
+// mach_continuous_time in nanoseconds.
+uint64_t continuous_ns() { return ::clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW); }
 uint64_t unix_ns() { return ::clock_gettime_nsec_np(CLOCK_REALTIME); }
 #else
 uint64_t monotonic_ns() { return read_ns(CLOCK_MONOTONIC); }
+uint64_t continuous_ns() { return read_ns(CLOCK_BOOTTIME); }
 uint64_t unix_ns() { return read_ns(CLOCK_REALTIME); }
 #endif
 

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <array>
 
+#include "clock.h"
+
 namespace harness {
 namespace {
 
 constexpr uint64_t kReadingIntervalNs = 100'000'000;
 constexpr double kLeastTicks = 10;
+// Below it the difference of the clocks is that of the moments they were read.
+constexpr uint64_t kLeastSuspensionNs = 10'000'000;
 
 std::optional<std::string> thermal_state_name(harness_runner_thermal_state state) {
   switch (state) {
@@ -26,7 +30,18 @@ std::optional<std::string> thermal_state_name(harness_runner_thermal_state state
 
 bool Conditions::empty() const {
   return !thermal_state && !low_power_mode && !battery_level && !load_average_1m && !other_cpu_fraction &&
-         !cpu_frequency_hz;
+         !cpu_frequency_hz && !suspended_ns;
+}
+
+uint64_t time_slept_ns() {
+  // The two clocks are read one after the other: the least difference of a few is the nearest to the truth.
+  uint64_t least = UINT64_MAX;
+  for (int i = 0; i < 3; ++i) {
+    const uint64_t monotonic = monotonic_ns();
+    const uint64_t continuous = continuous_ns();
+    least = std::min(least, continuous > monotonic ? continuous - monotonic : 0);
+  }
+  return least;
 }
 
 std::optional<double> other_cpu_fraction(const CpuUsage& before, const CpuUsage& after) {
@@ -37,7 +52,7 @@ std::optional<double> other_cpu_fraction(const CpuUsage& before, const CpuUsage&
 }
 
 ConditionsProbe::ConditionsProbe(harness_runner_conditions_callback callback, void* context)
-    : callback_(callback), context_(context), usage_(read_cpu_usage()) {}
+    : callback_(callback), context_(context), usage_(read_cpu_usage()), sleep_before_ns_(time_slept_ns()) {}
 
 bool ConditionsProbe::is_due(uint64_t now_ns) const { return now_ns - read_at_ns_ >= kReadingIntervalNs; }
 
@@ -57,6 +72,9 @@ Conditions ConditionsProbe::read(uint64_t now_ns) {
     if (figures.low_power_mode >= 0) conditions.low_power_mode = figures.low_power_mode != 0;
     if (figures.battery_level >= 0 && figures.battery_level <= 1) conditions.battery_level = figures.battery_level;
   }
+  const uint64_t slept = time_slept_ns();
+  const uint64_t suspended = slept > sleep_before_ns_ ? slept - sleep_before_ns_ : 0;
+  conditions.suspended_ns = suspended < kLeastSuspensionNs ? 0 : suspended;
   read_at_ns_ = now_ns;
   return conditions;
 }

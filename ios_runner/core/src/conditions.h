@@ -17,9 +17,13 @@ struct Conditions {
   std::optional<double> load_average_1m;
   std::optional<double> other_cpu_fraction;
   std::optional<uint64_t> cpu_frequency_hz;
+  std::optional<uint64_t> suspended_ns;  // that the machine slept since the probe was made
 
   bool empty() const;
 };
+
+// What the continuous clock is ahead of the monotonic one: the time slept since boot.
+uint64_t time_slept_ns();
 
 // Share of all cores' time between two moments that other processes used. Nothing where the time between them
 // is too short for the kernel's counters, which tick 100 times a second.
@@ -39,6 +43,7 @@ class ConditionsProbe {
   void* context_;
   uint64_t read_at_ns_ = 0;
   std::optional<CpuUsage> usage_;
+  uint64_t sleep_before_ns_;
 };
 
 }  // namespace harness

@@ -57,6 +57,7 @@ void write_conditions(JsonWriter& writer, const Conditions& conditions) {
   writer.member("load_average_1m", conditions.load_average_1m);
   writer.member("other_cpu_fraction", conditions.other_cpu_fraction);
   writer.member("cpu_frequency_hz", conditions.cpu_frequency_hz);
+  writer.member("suspended_ns", conditions.suspended_ns);
   writer.end_object();
 }
 
@@ -128,7 +129,8 @@ void EventLog::append(JsonWriter& record) {
 }
 
 void EventLog::job_started(const std::string& job_id, uint64_t attempt, const RuntimeInfo& runtime,
-                           const DeviceInfo& device, int threads) {
+                           const DeviceInfo& device, int threads,
+                           const std::optional<std::string>& quality_of_service) {
   JsonWriter record = begin("job_started");
   record.key("wire_version").integer(kWireVersion);
   record.member("job_id", job_id).member("attempt", attempt).member("unix_ns", unix_ns());
@@ -146,6 +148,7 @@ void EventLog::job_started(const std::string& job_id, uint64_t attempt, const Ru
   record.member("logical_cores", device.logical_cores).member("performance_cores", device.performance_cores);
   record.member("memory_bytes", device.memory_bytes).end_object();
   record.member("threads", static_cast<uint64_t>(threads));
+  if (quality_of_service) record.member("quality_of_service", *quality_of_service);
   append(record);
 }
 
@@ -158,9 +161,10 @@ void EventLog::model_described(const std::vector<TensorInfo>& inputs, const std:
 }
 
 void EventLog::stage_finished(Stage stage, std::optional<uint64_t> duration_ns, const Memory& memory,
-                              const Conditions& conditions) {
+                              const Conditions& conditions, const char* weight_cache) {
   JsonWriter record = begin("stage_finished");
   record.member("stage", stage_name(stage)).member("duration_ns", duration_ns);
+  if (weight_cache != nullptr) record.member("weight_cache", weight_cache);
   write_memory(record, memory);
   write_conditions(record, conditions);
   append(record);
@@ -173,6 +177,38 @@ void EventLog::samples(Stage phase, const SampleBlock& block, const std::optiona
   write_integers(record, "latency_ns", block.latency_ns);
   if (phase == Stage::kSteady) record.member("repeat_mismatches", block.repeat_mismatches);
   if (conditions) write_conditions(record, *conditions);
+  append(record);
+}
+
+void EventLog::interrupted(const Interruption& interruption) {
+  JsonWriter record = begin("interrupted");
+  record.member("kind", interruption.kind).member("unix_ns", interruption.unix_ns);
+  append(record);
+}
+
+void EventLog::delegation(const Delegation& delegation) {
+  JsonWriter record = begin("delegation");
+  record.member("requested", accelerator_name(delegation.requested));
+  record.key("obtained").boolean(delegation.obtained);
+  if (!delegation.obtained) record.member("reason", delegation.reason);
+  record.member("operations", delegation.operations);
+  record.member("delegated_operations", delegation.delegated_operations);
+  record.member("partitions", delegation.partitions);
+  append(record);
+}
+
+void EventLog::profile(const OperationProfile& profile) {
+  JsonWriter record = begin("profile");
+  record.member("runs", profile.runs).member("invocations_ns", profile.invocations_ns);
+  record.member("operations", profile.operations).member("delegated_operations", profile.delegated_operations);
+  record.member("partitions", profile.partitions);
+  record.key("times").begin_array();
+  for (const OperationTime& time : profile.times) {
+    record.begin_object().member("name", time.name);
+    record.key("delegated").boolean(time.delegated);
+    record.member("runs", time.runs).member("total_ns", time.total_ns).end_object();
+  }
+  record.end_array();
   append(record);
 }
 

@@ -10,7 +10,10 @@
 #include "device_info.h"
 #include "errors.h"
 #include "file.h"
+#include "interruptions.h"
+#include "job.h"
 #include "memory_probe.h"
+#include "operation_profile.h"
 #include "tensor_info.h"
 
 namespace harness {
@@ -21,6 +24,16 @@ struct RuntimeInfo {
   std::string version;
   std::string library;
   std::optional<uint64_t> library_bytes;
+};
+
+// What became of a job's request for an accelerator.
+struct Delegation {
+  Accelerator requested = Accelerator::kNone;
+  bool obtained = false;
+  std::string reason;  // why it was not obtained
+  uint64_t operations = 0;
+  uint64_t delegated_operations = 0;
+  uint64_t partitions = 0;
 };
 
 struct SampleBlock {
@@ -48,12 +61,16 @@ class EventLog {
   uint64_t size_bytes() const { return size_bytes_; }
 
   void job_started(const std::string& job_id, uint64_t attempt, const RuntimeInfo& runtime,
-                   const DeviceInfo& device, int threads);
+                   const DeviceInfo& device, int threads, const std::optional<std::string>& quality_of_service);
   void model_described(const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs,
                        uint64_t output_record_bytes);
+  // `weight_cache`: of the stage compile, "built" or "used"; null without a cache.
   void stage_finished(Stage stage, std::optional<uint64_t> duration_ns, const Memory& memory,
-                      const Conditions& conditions);
+                      const Conditions& conditions, const char* weight_cache = nullptr);
   void samples(Stage phase, const SampleBlock& block, const std::optional<Conditions>& conditions);
+  void interrupted(const Interruption& interruption);
+  void delegation(const Delegation& delegation);
+  void profile(const OperationProfile& profile);
   void job_failed(Stage stage, FailureCode code, const std::string& message);
   void job_finished(const FinishedCounts& counts);
   void flush_to_disk();

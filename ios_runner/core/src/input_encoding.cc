@@ -38,8 +38,8 @@ void store_all(const TensorInfo& tensor, uint64_t count, RealOf real_of, void* e
   for (uint64_t i = 0; i < count; ++i) out[i] = real_of(i);
 }
 
-// A pixel of a channel has 256 values: each becomes an element once, by the rule, and is then looked up. Divisions and
-// rounding for every pixel would take as long as a tenth of a small model's inference.
+// A pixel of a channel has 256 values: each becomes an element once, by the rule, and is then looked up. Divisions
+// and rounding for every pixel would take as long as a tenth of a small model's inference.
 template <typename Element>
 void look_up_all(const Encoding& encoding, const TensorInfo& tensor, const uint8_t* pixels, uint64_t count,
                  void* elements) {

@@ -20,6 +20,8 @@ constexpr uint64_t kLargestJobBytes = 1U << 20U;
 constexpr size_t kMostDimensions = 32;
 constexpr size_t kLargestAlphabet = 65536;
 constexpr int32_t kLongestText = 4096;
+// The runtime keeps every event of a profile in memory.
+constexpr int64_t kMostProfileRuns = 1000;
 
 std::string item_place(const std::string& place, size_t index) {
   return place + "[" + std::to_string(index) + "]";
@@ -149,13 +151,28 @@ StopRule parse_stop_rule(const Json& json, const std::string& place) {
   return rule;
 }
 
+Loading parse_loading(const std::string& name) {
+  if (name == "mapped") return Loading::kMapped;
+  if (name == "heap") return Loading::kHeap;
+  if (name == "weight-cache") return Loading::kWeightCache;
+  throw FormatError("settings.loading: 'mapped', 'heap' or 'weight-cache' was expected");
+}
+
 void parse_settings(const Json& json, Job& job) {
   ObjectReader reader(json, "settings");
   job.threads = static_cast<int>(reader.integer("threads", 1, 64));
   if (const Json* loading = reader.optional("loading")) {
-    const std::string& name = as_text(*loading, "settings.loading");
-    if (name != "mapped" && name != "heap") throw FormatError("settings.loading: 'mapped' or 'heap' was expected");
-    job.loading = name == "heap" ? Loading::kHeap : Loading::kMapped;
+    job.loading = parse_loading(as_text(*loading, "settings.loading"));
+  }
+  if (const Json* accelerator = reader.optional("accelerator")) {
+    const std::string& name = as_text(*accelerator, "settings.accelerator");
+    if (name != "none" && name != "metal") {
+      throw FormatError("settings.accelerator: 'none' or 'metal' was expected");
+    }
+    job.accelerator = name == "metal" ? Accelerator::kMetal : Accelerator::kNone;
+  }
+  if (const Json* runs = reader.optional("profile")) {
+    job.profile_runs = static_cast<uint64_t>(as_integer(*runs, "settings.profile", 0, kMostProfileRuns));
   }
   job.warmup = parse_stop_rule(reader.required("warmup"), "settings.warmup");
   job.steady = parse_stop_rule(reader.required("steady"), "settings.steady");
@@ -178,6 +195,10 @@ JobInput parse_input(const Json& json, const std::string& place, uint64_t input_
 }
 
 }  // namespace
+
+const char* accelerator_name(Accelerator accelerator) {
+  return accelerator == Accelerator::kMetal ? "metal" : "none";
+}
 
 uint64_t Encoding::record_bytes() const { return element_count(shape).value_or(0) * itemsize_bytes(dtype); }
 

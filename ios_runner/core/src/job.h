@@ -48,7 +48,11 @@ struct StopRule {
   uint64_t max_duration_ns = 0;  // 0: none
 };
 
-enum class Loading { kMapped, kHeap };
+enum class Loading { kMapped, kHeap, kWeightCache };
+
+enum class Accelerator { kNone, kMetal };
+
+const char* accelerator_name(Accelerator accelerator);
 
 struct Job {
   std::string job_id;
@@ -59,6 +63,8 @@ struct Job {
   uint64_t input_count = 0;
   int threads = 1;
   Loading loading = Loading::kMapped;
+  Accelerator accelerator = Accelerator::kNone;
+  uint64_t profile_runs = 0;  // of the extra pass with the per-operation profile; 0: none
   StopRule warmup;
   StopRule steady;
 };

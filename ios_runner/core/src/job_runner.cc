@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -15,8 +16,12 @@
 #include "json.h"
 #include "log_history.h"
 #include "model_session.h"
+#include "operation_profile.h"
 #include "output_records.h"
+#include "process_peak.h"
 #include "sample_loop.h"
+#include "thread_quality.h"
+#include "weight_cache.h"
 
 namespace harness {
 namespace {
@@ -45,8 +50,9 @@ JobPlace locate(const std::string& job_folder) {
 
 class Attempt {
  public:
-  Attempt(const JobPlace& place, const RunnerSettings& settings, EventLog& log, const std::atomic<bool>& cancel)
-      : place_(place), settings_(settings), log_(log), cancel_(cancel) {}
+  Attempt(const JobPlace& place, const RunnerSettings& settings, EventLog& log, Interruptions& interruptions,
+          const std::atomic<bool>& cancel)
+      : place_(place), settings_(settings), log_(log), interruptions_(interruptions), cancel_(cancel) {}
 
   Stage stage() const { return stage_; }
 
@@ -59,6 +65,7 @@ class Attempt {
     first_run();
     warm_up();
     run_steady();
+    run_extra_passes();
     finish();
   }
 
@@ -83,17 +90,20 @@ class Attempt {
   }
 
   void start() {
+    peak_is_own_ = owns_process_peak(place_.folder);
+    const auto quality_of_service = raise_thread_quality();
     RuntimeInfo runtime;
     runtime.version = settings_.runtime_version;
     runtime.library = settings_.runtime_library;
     runtime.library_bytes = library_file_bytes(settings_.runtime_library);
-    log_.job_started(job_.job_id, history_.attempts + 1, runtime, settings_.device, job_.threads);
+    log_.job_started(job_.job_id, history_.attempts + 1, runtime, settings_.device, job_.threads,
+                     quality_of_service);
     const BlobStore blobs(place_.root, cancel_);
     model_file_ = blobs.open_verified(job_.model);
     for (const JobInput& input : job_.inputs) input_blobs_.push_back(blobs.open_verified(input.blob));
     check_runtime_version(settings_.runtime_version);
     litert_ = open_litert(settings_.runtime_library);
-    session_ = std::make_unique<ModelSession>(litert_);
+    session_ = std::make_unique<ModelSession>(litert_, job_.accelerator, settings_.accelerator_folder);
     end_stage(Stage::kLoad, std::nullopt);
   }
 
@@ -105,9 +115,16 @@ class Attempt {
 
   void compile() {
     const std::vector<size_t> binding = bind_inputs(job_.inputs, session_->inputs());
-    const auto shapes = record_shapes(job_.inputs, binding, session_->inputs());
+    shapes_ = record_shapes(job_.inputs, binding, session_->inputs());
+    CompileOptions options;
+    options.threads = job_.threads;
+    std::optional<WeightCache> cache;
+    if (job_.loading == Loading::kWeightCache) {
+      cache.emplace(place_.root, job_.model.sha256);
+      options.weight_cache_file = cache->file();
+    }
     const uint64_t before = monotonic_ns();
-    session_->compile(job_.threads, shapes);
+    session_->compile(options, shapes_);
     const uint64_t duration_ns = monotonic_ns() - before;
     inputs_ = std::make_unique<InputRecords>(job_.inputs, std::move(input_blobs_), binding, session_->inputs());
     for (const TensorInfo& tensor : session_->outputs()) output_record_bytes_ += tensor.size_bytes();
@@ -119,7 +136,7 @@ class Attempt {
       throw JobError(FailureCode::kOutputUnsupported,
                      "an earlier attempt wrote output records of another size; remove the log to start over");
     }
-    end_stage(Stage::kFirstRun, duration_ns);
+    end_stage(Stage::kFirstRun, duration_ns, cache ? cache->settle() : nullptr);
     log_.model_described(session_->inputs(), session_->outputs(), output_record_bytes_);
   }
 
@@ -130,7 +147,8 @@ class Attempt {
   }
 
   void warm_up() {
-    loop_ = std::make_unique<SampleLoop>(*session_, *inputs_, log_, *conditions_, cancel_);
+    loop_ = std::make_unique<SampleLoop>(*session_, *inputs_, log_, *conditions_, cancel_,
+                                         [this] { tell_progress(); });
     const uint64_t before = monotonic_ns();
     loop_->warm_up(job_.warmup, job_.input_count);
     end_stage(Stage::kSteady, monotonic_ns() - before);
@@ -152,6 +170,66 @@ class Attempt {
     end_stage(Stage::kSteady, monotonic_ns() - before);
   }
 
+  // After the timed pass, so that they change no figure of it; each in a session of its own.
+  void run_extra_passes() {
+    const bool ask = job_.accelerator != Accelerator::kNone && !history_.delegated;
+    const bool profile = job_.profile_runs > 0 && !history_.profiled;
+    if (!ask && !profile) return;
+    const bool has_accelerator = session_->has_accelerator();
+    loop_.reset();
+    session_.reset();
+    if (ask) log_.delegation(delegation(has_accelerator));
+    if (profile) log_.profile(profiled_pass(job_.profile_runs, false));
+  }
+
+  Delegation delegation(bool has_accelerator) {
+    Delegation told;
+    told.requested = job_.accelerator;
+    const OperationProfile profile = profiled_pass(1, true);
+    told.operations = profile.operations;
+    told.delegated_operations = profile.delegated_operations;
+    told.partitions = profile.partitions;
+    told.obtained = has_accelerator && profile.delegated_operations > 0;
+    if (!has_accelerator) {
+      told.reason = "the runtime found no such accelerator in " + settings_.accelerator_folder;
+    } else if (!told.obtained) {
+      told.reason = "the accelerator took none of the model's operations";
+    }
+    return told;
+  }
+
+  OperationProfile profiled_pass(uint64_t runs, bool plain_kernels) {
+    stop_if_cancelled();
+    CompileOptions options;
+    options.threads = job_.threads;
+    options.profiling = true;
+    options.plain_kernels = plain_kernels;
+    ModelSession session(litert_, job_.accelerator, settings_.accelerator_folder);
+    session.load(model_file_, job_.loading);
+    session.compile(options, shapes_);
+    inputs_->load(0, session);
+    session.run_ns();
+    ProfileReader reader(session.operation_count());
+    for (uint64_t run = 0; run < runs; ++run) {
+      stop_if_cancelled();
+      inputs_->load(run % job_.input_count, session);
+      const ModelSession::ProfiledRun profiled = session.run_profiled();
+      reader.add_run(profiled.duration_ns, profiled.events);
+    }
+    return reader.profile();
+  }
+
+  // Between two blocks of samples.
+  void tell_progress() {
+    for (const Interruption& interruption : interruptions_.take()) log_.interrupted(interruption);
+    if (settings_.progress_callback == nullptr) return;
+    harness_runner_progress progress{};
+    progress.stage = stage_name(stage_);
+    progress.steady_samples = progress_.samples;
+    progress.planned_samples = std::max(job_.steady.min_runs, job_.input_count);
+    settings_.progress_callback(settings_.progress_context, &progress);
+  }
+
   void finish() {
     FinishedCounts counts;
     counts.steady_samples = progress_.samples;
@@ -164,9 +242,12 @@ class Attempt {
   }
 
   // Writes down the stage that ended; a failure from here on belongs to `next`.
-  void end_stage(Stage next, std::optional<uint64_t> duration_ns) {
-    log_.stage_finished(stage_, duration_ns, read_memory(), conditions_->read(monotonic_ns()));
+  void end_stage(Stage next, std::optional<uint64_t> duration_ns, const char* weight_cache = nullptr) {
+    Memory memory = read_memory();
+    if (!peak_is_own_) memory.peak_resident_bytes = memory.peak_footprint_bytes = std::nullopt;
+    log_.stage_finished(stage_, duration_ns, memory, conditions_->read(monotonic_ns()), weight_cache);
     stage_ = next;
+    tell_progress();
     stop_if_cancelled();
   }
 
@@ -177,9 +258,11 @@ class Attempt {
   const JobPlace& place_;
   const RunnerSettings& settings_;
   EventLog& log_;
+  Interruptions& interruptions_;
   const std::atomic<bool>& cancel_;
   Stage stage_ = Stage::kStart;
 
+  bool peak_is_own_ = false;
   Job job_;
   LogHistory history_;
   File model_file_;
@@ -190,6 +273,7 @@ class Attempt {
   std::unique_ptr<InputRecords> inputs_;
   std::unique_ptr<OutputRecords> outputs_;
   std::unique_ptr<SampleLoop> loop_;
+  std::vector<std::vector<int32_t>> shapes_;
   SteadyProgress progress_;
   uint64_t output_record_bytes_ = 0;
 };
@@ -197,10 +281,10 @@ class Attempt {
 }  // namespace
 
 std::optional<std::string> run_job(const std::string& job_folder, const RunnerSettings& settings,
-                                   const std::atomic<bool>& cancel) {
+                                   Interruptions& interruptions, const std::atomic<bool>& cancel) {
   const JobPlace place = locate(job_folder);
   EventLog log(place.folder + "/events.jsonl", monotonic_ns());
-  Attempt attempt(place, settings, log, cancel);
+  Attempt attempt(place, settings, log, interruptions, cancel);
   const auto fail = [&](FailureCode code, const std::string& message) {
     log.job_failed(attempt.stage(), code, message);
     return std::optional(message);

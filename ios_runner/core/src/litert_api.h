@@ -19,6 +19,9 @@ struct OptionsT;
 struct OpaqueOptionsT;
 struct CompiledModelT;
 struct TensorBufferT;
+struct SubgraphT;
+struct AcceleratorT;
+struct ProfilerT;
 
 using Environment = EnvironmentT*;
 using Model = ModelT*;
@@ -28,6 +31,9 @@ using Options = OptionsT*;
 using OpaqueOptions = OpaqueOptionsT*;
 using CompiledModel = CompiledModelT*;
 using TensorBuffer = TensorBufferT*;
+using Subgraph = SubgraphT*;
+using Accelerator = AcceleratorT*;
+using Profiler = ProfilerT*;
 
 constexpr size_t kMaxRank = 8;
 
@@ -73,6 +79,7 @@ struct Any {
 };
 static_assert(sizeof(Any) == 16);
 constexpr int kAnyInt = 2;
+constexpr int kAnyString = 8;
 
 struct EnvOption {
   int tag;
@@ -80,14 +87,35 @@ struct EnvOption {
 };
 static_assert(sizeof(EnvOption) == 24 && offsetof(EnvOption, value) == 8);
 
+constexpr int kEnvRuntimeLibraryDir = 22;
 constexpr int kEnvAutoRegisterAccelerators = 24;
 constexpr int kEnvMinLoggerSeverity = 25;
 constexpr int64_t kLogWarning = 2;
 
 constexpr int kAcceleratorCpu = 1;
+constexpr int kAcceleratorGpu = 2;
 constexpr int kBufferHostMemory = 1;
 constexpr int kLockRead = 0;
 constexpr int kLockWrite = 1;
+
+// An operation that no delegate took; `metadata1` is its index in the graph, or, at or above the graph's count of
+// operations, that of a delegate's partition.
+constexpr int kEventOperation = 2;
+// An operation inside a delegate that tells its own; `metadata1` counts from 0 in each partition.
+constexpr int kEventDelegateOperation = 8;
+
+struct ProfiledEvent {
+  const char* tag;
+  int type;
+  uint64_t start_us;
+  uint64_t elapsed_us;
+  size_t memory_before[3];
+  size_t memory_after[3];
+  uint64_t metadata1;
+  uint64_t metadata2;
+  int source;
+};
+static_assert(sizeof(ProfiledEvent) == 104 && offsetof(ProfiledEvent, metadata1) == 80);
 
 // name in the library without "LiteRt" | result | arguments
 #define HARNESS_LITERT_FUNCTIONS(X)                                                                        \
@@ -121,6 +149,17 @@ constexpr int kLockWrite = 1;
   X(CreateManagedTensorBuffer, Status, (Environment, int, const RankedTensorType*, size_t, TensorBuffer*)) \
   X(DestroyTensorBuffer, void, (TensorBuffer))                                                             \
   X(LockTensorBuffer, Status, (TensorBuffer, void**, int))                                                 \
-  X(UnlockTensorBuffer, Status, (TensorBuffer))
+  X(UnlockTensorBuffer, Status, (TensorBuffer))                                                            \
+  X(GetSignatureSubgraph, Status, (Signature, Subgraph*))                                                  \
+  X(GetNumSubgraphOps, Status, (Subgraph, size_t*))                                                        \
+  X(GetNumAccelerators, Status, (Environment, size_t*))                                                    \
+  X(GetAccelerator, Status, (Environment, size_t, Accelerator*))                                           \
+  X(GetAcceleratorHardwareSupport, Status, (Accelerator, int*))                                            \
+  X(CompiledModelGetProfiler, Status, (CompiledModel, Profiler*))                                          \
+  X(StartProfiler, Status, (Profiler))                                                                     \
+  X(StopProfiler, Status, (Profiler))                                                                      \
+  X(ResetProfiler, Status, (Profiler))                                                                     \
+  X(GetNumProfilerEvents, Status, (Profiler, int*))                                                        \
+  X(GetProfilerEvents, Status, (Profiler, int, ProfiledEvent*))
 
 }  // namespace harness::litert

@@ -42,13 +42,13 @@ void LogHistoryReader::take(std::string_view line) {
     history_.attempts = std::max(history_.attempts, count(reader, "attempt", 1));
     history_.steady_elapsed_ns += steady_end_ns_ - warmup_end_ns_;
     warmup_end_ns_ = steady_end_ns_ = 0;
-    skip(reader, {"unix_ns", "runner", "runtime", "device", "threads"});
+    skip(reader, {"unix_ns", "runner", "runtime", "device", "threads"}, {"quality_of_service"});
   } else if (event == "model_described") {
     history_.output_record_bytes = count(reader, "output_record_bytes", 1);
     skip(reader, {"inputs", "outputs"});
   } else if (event == "stage_finished") {
     if (reader.text("stage") == "warmup") warmup_end_ns_ = steady_end_ns_ = t_ns;
-    skip(reader, {"memory"}, {"duration_ns", "conditions"});
+    skip(reader, {"memory"}, {"duration_ns", "conditions", "weight_cache"});
   } else if (event == "samples") {
     const std::string& phase = reader.text("phase");
     if (phase != "warmup" && phase != "steady") throw FormatError("phase: 'warmup' or 'steady' was expected");
@@ -71,6 +71,14 @@ void LogHistoryReader::take(std::string_view line) {
       }
     }
     skip(reader, {}, {"conditions"});
+  } else if (event == "interrupted") {
+    skip(reader, {"kind", "unix_ns"});
+  } else if (event == "delegation") {
+    history_.delegated = true;
+    skip(reader, {"requested", "obtained", "operations", "delegated_operations", "partitions"}, {"reason"});
+  } else if (event == "profile") {
+    history_.profiled = true;
+    skip(reader, {"runs", "invocations_ns", "operations", "delegated_operations", "partitions", "times"});
   } else if (event == "job_failed") {
     skip(reader, {"stage", "code", "message"});
   } else if (event == "job_finished") {

@@ -13,7 +13,9 @@ namespace harness {
 
 struct LogHistory {
   uint64_t attempts = 0;
-  bool finished = false;  // the last record is job_finished
+  bool finished = false;   // the last record is job_finished
+  bool delegated = false;  // the event `delegation` is there
+  bool profiled = false;
   std::optional<uint64_t> output_record_bytes;
 
   uint64_t steady_samples = 0;

@@ -16,7 +16,7 @@ constexpr size_t kAlignment = 64;
 
 ModelBytes::ModelBytes(const File& file, Loading loading)
     : size_(static_cast<size_t>(file.size_bytes())), loading_(loading) {
-  if (loading == Loading::kMapped) {
+  if (loading != Loading::kHeap) {
     data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
     if (data_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map " + file.path());
     return;
@@ -31,7 +31,7 @@ ModelBytes::ModelBytes(const File& file, Loading loading)
 }
 
 ModelBytes::~ModelBytes() {
-  if (loading_ == Loading::kMapped) {
+  if (loading_ != Loading::kHeap) {
     ::munmap(data_, size_);
   } else {
     std::free(data_);

@@ -1,5 +1,7 @@
 #include "model_session.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -24,6 +26,39 @@ bool is_settled(const std::vector<int32_t>& shape) {
   return std::all_of(shape.begin(), shape.end(), [](int32_t dimension) { return dimension >= 0; });
 }
 
+// Asked for a GPU, the runtime would take whichever it finds; only Metal's answers for Metal.
+bool has_metal_library(const std::string& folder) {
+  return ::access((folder + "/libLiteRtMetalAccelerator.dylib").c_str(), R_OK) == 0;
+}
+
+// The builders of LiteRtCpuOptions and LiteRtRuntimeOptions are not exported; TOML texts are what they make.
+void add_text_options(const litert::Functions& functions, litert::Options options, const char* identifier,
+                      const std::string& text) {
+  char* payload = ::strdup(text.c_str());
+  if (payload == nullptr) throw std::bad_alloc();
+  litert::OpaqueOptions opaque = nullptr;
+  const litert::Status made = functions.CreateOpaqueOptions(identifier, payload, std::free, &opaque);
+  if (made != litert::kOk) std::free(payload);
+  check(made, FailureCode::kCompileFailed, identifier);
+  const litert::Status added = functions.AddOpaqueOptions(options, opaque);
+  if (added != litert::kOk) functions.DestroyOpaqueOptions(opaque);
+  check(added, FailureCode::kCompileFailed, identifier);
+}
+
+std::string cpu_options_text(const CompileOptions& options) {
+  std::string text = "num_threads = " + std::to_string(options.threads) + "\n";
+  if (options.plain_kernels) text += "kernel_mode = \"builtin\"\n";
+  if (!options.weight_cache_file.empty()) {
+    // The runtime takes what stands between the first and the last quote of the line as it is.
+    if (options.weight_cache_file.find('\n') != std::string::npos) {
+      throw JobError(FailureCode::kIoFailed,
+                     "a weight cache cannot stand in a folder with a line break in its name");
+    }
+    text += "weight_cache_file_path = \"" + options.weight_cache_file + "\"\n";
+  }
+  return text;
+}
+
 std::vector<int32_t> dimensions(const litert::Layout& layout) {
   const auto rank = std::min<size_t>(layout.rank, litert::kMaxRank);
   return {layout.dimensions, layout.dimensions + rank};
@@ -31,17 +66,38 @@ std::vector<int32_t> dimensions(const litert::Layout& layout) {
 
 }  // namespace
 
-ModelSession::ModelSession(const litert::Functions& functions) : functions_(functions) {
-  // Only the CPU: looking for a GPU or NPU accelerator would map libraries that this job does not use.
-  std::array<litert::EnvOption, 2> options{};
+ModelSession::ModelSession(const litert::Functions& functions, Accelerator accelerator,
+                           std::string accelerator_folder)
+    : functions_(functions), accelerator_folder_(std::move(accelerator_folder)) {
+  const bool accelerated = accelerator == Accelerator::kMetal && has_metal_library(accelerator_folder_);
+  // Only what was asked for: looking for another accelerator would map libraries that this job does not use.
+  std::array<litert::EnvOption, 3> options{};
   options[0].tag = litert::kEnvAutoRegisterAccelerators;
   options[0].value.type = litert::kAnyInt;
-  options[0].value.int_value = litert::kAcceleratorCpu;
+  options[0].value.int_value = litert::kAcceleratorCpu | (accelerated ? litert::kAcceleratorGpu : 0);
   options[1].tag = litert::kEnvMinLoggerSeverity;
   options[1].value.type = litert::kAnyInt;
   options[1].value.int_value = litert::kLogWarning;
-  check(functions_.CreateEnvironment(static_cast<int>(options.size()), options.data(), &environment_),
+  options[2].tag = litert::kEnvRuntimeLibraryDir;
+  options[2].value.type = litert::kAnyString;
+  options[2].value.str_value = accelerator_folder_.c_str();
+  check(functions_.CreateEnvironment(accelerated ? 3 : 2, options.data(), &environment_),
         FailureCode::kRuntimeUnsupported, "the runtime's environment cannot be made");
+  if (accelerated) look_for_accelerator();
+}
+
+void ModelSession::look_for_accelerator() {
+  size_t count = 0;
+  if (functions_.GetNumAccelerators(environment_, &count) != litert::kOk) return;
+  for (size_t i = 0; i < count; ++i) {
+    litert::Accelerator accelerator = nullptr;
+    int hardware = 0;
+    if (functions_.GetAccelerator(environment_, i, &accelerator) == litert::kOk &&
+        functions_.GetAcceleratorHardwareSupport(accelerator, &hardware) == litert::kOk &&
+        (hardware & litert::kAcceleratorGpu) != 0) {
+      has_accelerator_ = true;
+    }
+  }
 }
 
 ModelSession::~ModelSession() {
@@ -85,28 +141,23 @@ void ModelSession::describe_signature() {
   if (outputs_.empty()) throw JobError(FailureCode::kOutputUnsupported, "the model has no outputs");
 }
 
-void ModelSession::compile(int threads, const std::vector<std::vector<int32_t>>& shapes) {
-  create_compiled_model(threads);
+void ModelSession::compile(const CompileOptions& options, const std::vector<std::vector<int32_t>>& shapes) {
+  create_compiled_model(options);
   settle_output_shapes(resize_inputs(shapes));
   create_buffers();
 }
 
-void ModelSession::create_compiled_model(int threads) {
+void ModelSession::create_compiled_model(const CompileOptions& compile_options) {
   litert::Options options = nullptr;
   check(functions_.CreateOptions(&options), FailureCode::kCompileFailed, "options");
   const std::unique_ptr<litert::OptionsT, void (*)(litert::Options)> owner(options, functions_.DestroyOptions);
-  check(functions_.SetOptionsHardwareAccelerators(options, litert::kAcceleratorCpu), FailureCode::kCompileFailed,
-        "the CPU accelerator");
-  // The builders of LiteRtCpuOptions are not exported; this TOML text is what they make.
-  char* payload = ::strdup(("num_threads = " + std::to_string(threads) + "\n").c_str());
-  if (payload == nullptr) throw std::bad_alloc();
-  litert::OpaqueOptions cpu_options = nullptr;
-  const litert::Status made = functions_.CreateOpaqueOptions("xnnpack", payload, std::free, &cpu_options);
-  if (made != litert::kOk) std::free(payload);
-  check(made, FailureCode::kCompileFailed, "CPU options");
-  const litert::Status added = functions_.AddOpaqueOptions(options, cpu_options);
-  if (added != litert::kOk) functions_.DestroyOpaqueOptions(cpu_options);
-  check(added, FailureCode::kCompileFailed, "CPU options");
+  const int hardware = litert::kAcceleratorCpu | (has_accelerator_ ? litert::kAcceleratorGpu : 0);
+  check(functions_.SetOptionsHardwareAccelerators(options, hardware), FailureCode::kCompileFailed,
+        "the accelerators");
+  add_text_options(functions_, options, "xnnpack", cpu_options_text(compile_options));
+  if (compile_options.profiling) {
+    add_text_options(functions_, options, "runtime_options_string", "enable_profiling = true\n");
+  }
   check(functions_.CreateCompiledModel(environment_, model_, options, &compiled_), FailureCode::kCompileFailed,
         "the model cannot be compiled");
 }
@@ -185,6 +236,31 @@ void ModelSession::write_input(size_t index, const std::function<void(void*)>& u
 
 void ModelSession::read_output(size_t index, const std::function<void(const void*)>& use) {
   with_buffer(output_buffers_[index], litert::kLockRead, [&use](void* bytes) { use(bytes); });
+}
+
+uint64_t ModelSession::operation_count() const {
+  litert::Subgraph subgraph = nullptr;
+  size_t count = 0;
+  check(functions_.GetSignatureSubgraph(signature_, &subgraph), FailureCode::kModelInvalid, "the model's graph");
+  check(functions_.GetNumSubgraphOps(subgraph, &count), FailureCode::kModelInvalid, "the model's graph");
+  return count;
+}
+
+ModelSession::ProfiledRun ModelSession::run_profiled() {
+  const auto need = [](litert::Status status) { check(status, FailureCode::kInvokeFailed, "the profiler"); };
+  litert::Profiler profiler = nullptr;
+  need(functions_.CompiledModelGetProfiler(compiled_, &profiler));
+  if (profiler == nullptr) throw JobError(FailureCode::kRuntimeUnsupported, "the runtime has no profiler");
+  need(functions_.ResetProfiler(profiler));
+  need(functions_.StartProfiler(profiler));
+  ProfiledRun run;
+  run.duration_ns = run_ns();
+  need(functions_.StopProfiler(profiler));
+  int count = 0;
+  need(functions_.GetNumProfilerEvents(profiler, &count));
+  run.events.resize(static_cast<size_t>(std::max(count, 0)));
+  if (!run.events.empty()) need(functions_.GetProfilerEvents(profiler, count, run.events.data()));
+  return run;
 }
 
 uint64_t ModelSession::run_ns() {

@@ -21,6 +21,7 @@
 
 struct harness_runner {
   harness::RunnerSettings settings;
+  harness::Interruptions interruptions;
   std::atomic<bool> cancel{false};
   std::string last_error;
 };
@@ -45,6 +46,11 @@ void replace(std::string& text, const char* value) {
   if (value != nullptr) text = value;
 }
 
+std::string folder_of(const std::string& file) {
+  const size_t slash = file.rfind('/');
+  return slash == std::string::npos ? "." : file.substr(0, slash);
+}
+
 std::string describe(const harness_runner& runner, const char* model_file) {
   const std::unique_ptr<char, void (*)(void*)> resolved(::realpath(model_file, nullptr), ::free);
   if (resolved == nullptr) throw std::system_error(errno, std::generic_category(), model_file);
@@ -53,7 +59,7 @@ std::string describe(const harness_runner& runner, const char* model_file) {
   const litert::Functions functions = open_litert(runner.settings.runtime_library);
   ModelSession session(functions);
   session.load(model, Loading::kMapped);
-  session.compile(1, {});
+  session.compile({}, {});
   JsonWriter writer;
   writer.begin_object();
   write_tensors(writer, session.inputs(), session.outputs());
@@ -74,6 +80,7 @@ harness_runner* harness_runner_create(const char* runtime_library) {
   try {
     auto runner = std::make_unique<harness_runner>();
     runner->settings.runtime_library = runtime_library;
+    runner->settings.accelerator_folder = folder_of(runtime_library);
     runner->settings.device = read_device_info();
     return runner.release();
   } catch (const std::bad_alloc&) {
@@ -102,12 +109,30 @@ void harness_runner_set_conditions_callback(harness_runner* runner, harness_runn
   runner->settings.conditions_context = context;
 }
 
+void harness_runner_set_progress_callback(harness_runner* runner, harness_runner_progress_callback callback,
+                                          void* context) {
+  runner->settings.progress_callback = callback;
+  runner->settings.progress_context = context;
+}
+
+void harness_runner_set_accelerator_folder(harness_runner* runner, const char* folder) {
+  replace(runner->settings.accelerator_folder, folder);
+}
+
+void harness_runner_note_interruption(harness_runner* runner, harness_runner_interruption kind) {
+  try {
+    runner->interruptions.add(kind);
+  } catch (const std::bad_alloc&) {
+    // The log then lacks a note; the job goes on.
+  }
+}
+
 harness_runner_status harness_runner_run(harness_runner* runner, const char* job_folder) {
   harness_runner_status status = HARNESS_RUNNER_UNUSABLE;
   runner->last_error.clear();
   try {
     if (job_folder == nullptr) throw LogUnwritable("no job folder was given");
-    const auto failure = run_job(job_folder, runner->settings, runner->cancel);
+    const auto failure = run_job(job_folder, runner->settings, runner->interruptions, runner->cancel);
     status = failure ? HARNESS_RUNNER_FAILED : HARNESS_RUNNER_FINISHED;
     if (failure) remember(runner, failure->c_str());
   } catch (const Cancelled& cancelled) {

@@ -1,5 +1,7 @@
 #include "sample_loop.h"
 
+#include <utility>
+
 #include "clock.h"
 #include "errors.h"
 
@@ -17,8 +19,13 @@ bool phase_is_over(const StopRule& rule, uint64_t runs, uint64_t elapsed_ns) {
 }
 
 SampleLoop::SampleLoop(ModelSession& session, InputRecords& inputs, EventLog& log, ConditionsProbe& conditions,
-                       const std::atomic<bool>& cancel)
-    : session_(session), inputs_(inputs), log_(log), conditions_(conditions), cancel_(cancel) {}
+                       const std::atomic<bool>& cancel, std::function<void()> after_block)
+    : session_(session),
+      inputs_(inputs),
+      log_(log),
+      conditions_(conditions),
+      cancel_(cancel),
+      after_block_(std::move(after_block)) {}
 
 uint64_t SampleLoop::measure(uint64_t input) {
   inputs_.load(input, session_);
@@ -46,6 +53,7 @@ void SampleLoop::flush(Stage phase) {
   block_.inputs.clear();
   block_.latency_ns.clear();
   block_.repeat_mismatches = 0;
+  after_block_();
 }
 
 void SampleLoop::stop_if_cancelled(Stage phase) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "conditions.h"
@@ -27,7 +28,7 @@ struct SteadyProgress {
 class SampleLoop {
  public:
   SampleLoop(ModelSession& session, InputRecords& inputs, EventLog& log, ConditionsProbe& conditions,
-             const std::atomic<bool>& cancel);
+             const std::atomic<bool>& cancel, std::function<void()> after_block);
 
   // Both throw JobError, std::system_error, LogUnwritable, and Cancelled after the last block is written.
   void warm_up(const StopRule& rule, uint64_t input_count);
@@ -44,6 +45,7 @@ class SampleLoop {
   EventLog& log_;
   ConditionsProbe& conditions_;
   const std::atomic<bool>& cancel_;
+  std::function<void()> after_block_;
   SampleBlock block_;
   uint64_t block_start_ns_ = 0;
 };

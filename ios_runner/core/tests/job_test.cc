@@ -31,9 +31,13 @@ void reads_the_valid_jobs() {
   const Job text = parse_job(content(kGolden / "valid" / "job-characters.json"));
   CHECK(text.inputs[0].encoding.kind == Encoding::Kind::kCharacters && text.inputs[0].encoding.lowercase);
   CHECK(text.inputs[0].encoding.record_bytes() == 480 && contains(text.inputs[0].encoding.alphabet, "\xC3\x9F"));
+  const Job accelerated = parse_job(content(kGolden / "valid" / "job-accelerated.json"));
+  CHECK(accelerated.loading == Loading::kWeightCache && accelerated.accelerator == Accelerator::kMetal);
+  CHECK(accelerated.profile_runs == 20);
   const Job sparse = parse_job(content(kGolden / "valid" / "job-defaults-left-out.json"));
   CHECK(sparse.loading == Loading::kMapped && sparse.inputs[0].tensor.empty() &&
-        sparse.warmup.max_duration_ns == 0);
+        sparse.warmup.max_duration_ns == 0 && sparse.accelerator == Accelerator::kNone &&
+        sparse.profile_runs == 0);
 }
 
 void refuses_the_invalid_jobs() {

@@ -24,6 +24,8 @@ void reads_the_valid_logs() {
   CHECK(finished.finished && finished.attempts == 1 && finished.steady_samples == 3);
   const LogHistory failed = read(kGolden / "valid" / "log-failed.jsonl", "r00-int8", 3);
   CHECK(!failed.finished && failed.steady_samples == 0);
+  const LogHistory iphone = read(kGolden / "valid" / "log-iphone.jsonl", "r00-int8", 3);
+  CHECK(iphone.finished && iphone.profiled && iphone.delegated && iphone.steady_samples == 3);
   CHECK(read(kGolden / "valid" / "log-resumed.jsonl", "r00-int8", 3).attempts == 2);
 }
 

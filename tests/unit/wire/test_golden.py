@@ -9,8 +9,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.core.events import JobFailed, JobFinished, JobStarted, Samples, Stage, StageFinished
-from harness.core.jobs import CharacterEncoding, Loading, PixelEncoding, TensorEncoding
+from harness.core.events import (
+    Delegation,
+    Interrupted,
+    JobFailed,
+    JobFinished,
+    JobStarted,
+    Profile,
+    Samples,
+    Stage,
+    StageFinished,
+)
+from harness.core.jobs import Accelerator, CharacterEncoding, Loading, PixelEncoding, TensorEncoding
 from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.errors import WireError
 from harness.wire.event_log import EventLogReader, read_events
@@ -67,6 +77,12 @@ def test_golden_texts_become_the_golden_numbers() -> None:
         assert encoded.tolist() == [entry["numbers"] for entry in rule["texts"]]
 
 
+def test_an_accelerated_job_is_read_whole(tmp_path: Path) -> None:
+    settings = read_job(place(GOLDEN / "valid/job-accelerated.json", tmp_path, "r02-metal")).settings
+    assert (settings.loading, settings.accelerator) == (Loading.WEIGHT_CACHE, Accelerator.METAL)
+    assert settings.profile == 20
+
+
 def test_defaults_may_be_left_out(tmp_path: Path) -> None:
     job = read_job(place(GOLDEN / "valid/job-defaults-left-out.json", tmp_path))
     assert job == read_job(place(GOLDEN / "valid/job-pixels.json", tmp_path / "whole"))
@@ -104,6 +120,19 @@ def test_finished_log() -> None:
     assert isinstance(events[-1], JobFinished) and events[-1].steady_samples == 3
     start = events[1]
     assert isinstance(start, StageFinished) and start.duration_ns is None
+
+
+def test_an_iphones_log_is_read_whole() -> None:
+    events = read_events(GOLDEN / "valid/log-iphone.jsonl")
+    started = events[0]
+    assert isinstance(started, JobStarted) and started.quality_of_service == "user-interactive"
+    compiled = next(e for e in events if isinstance(e, StageFinished) and e.stage is Stage.COMPILE)
+    assert compiled.weight_cache == "built" and compiled.memory.limit_remaining_bytes == 3_000_000_000
+    assert [event.kind for event in events if isinstance(event, Interrupted)] == ["background", "foreground"]
+    (delegation,) = [event for event in events if isinstance(event, Delegation)]
+    assert not delegation.obtained and delegation.reason and delegation.operations == 4
+    (profile,) = [event for event in events if isinstance(event, Profile)]
+    assert [time.total_ns for time in profile.times] == [30000, 20000, 5000]
 
 
 def test_failed_log_keeps_its_words() -> None:
