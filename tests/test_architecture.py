@@ -130,7 +130,7 @@ def _is_worker(path: str) -> bool:
 
 
 def _is_phone_module(path: str) -> bool:
-    return path.startswith(("harness/targets/iphone", "harness/virtual_iphone/"))
+    return path.startswith("harness/targets/iphone")
 
 
 def _library_refusal(path: str, imported: _Import) -> str | None:

@@ -1,0 +1,126 @@
+"""Who is trusted: the phone's own key, and the hosts it has paired with."""
+
+from __future__ import annotations
+
+import plistlib
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+_KEY_BITS = 2048
+
+
+class InvalidPairRecordError(Exception):
+    """A pair record that is not one: no certificates, or for another phone's key."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A host that the phone trusts. Certificates are PEM."""
+
+    host_id: str
+    system_buid: str
+    device_certificate: bytes
+    host_certificate: bytes
+    root_certificate: bytes
+
+    def shows(self, certificate_der: bytes | None) -> bool:
+        """Whether a TLS client's certificate is one of the host's two.
+
+        Clients present the host's certificate or the root's. Both have empty names, and libimobiledevice's have
+        the serial number 0, so that they are compared as they are and not by what a chain of names says.
+        """
+        known = (self.host_certificate, self.root_certificate)
+        return certificate_der in [ssl.PEM_cert_to_DER_cert(pem.decode("ascii")) for pem in known]
+
+
+class Pairings:
+    """The phone's key and its paired hosts, kept in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "pairings.plist"
+        self._key_file = folder / "device-key.pem"
+        self._key = self._load_or_make_key()
+        self._pairings: dict[str, Pairing] = {}
+        if self._file.exists():
+            for record in plistlib.loads(self._file.read_bytes()):
+                self._pairings[record["host_id"]] = Pairing(**record)
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """``DevicePublicKey``: a PKCS #1 public key in PEM."""
+        return self._key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.PKCS1
+        )
+
+    def find(self, host_id: object) -> Pairing | None:
+        return self._pairings.get(host_id) if isinstance(host_id, str) else None
+
+    def pair(self, record: Any) -> Pairing:
+        """Trust the host of a client's pair record.
+
+        Raises:
+            InvalidPairRecordError: the record lacks something, or its device certificate is not for this phone.
+        """
+        try:
+            pairing = Pairing(
+                host_id=str(record["HostID"]),
+                system_buid=str(record.get("SystemBUID", "")),
+                device_certificate=bytes(record["DeviceCertificate"]),
+                host_certificate=bytes(record["HostCertificate"]),
+                root_certificate=bytes(record["RootCertificate"]),
+            )
+            # Refuses certificates that are none, and a device certificate for another key than the phone's.
+            self.tls_context(pairing)
+        except (KeyError, TypeError, ValueError, AttributeError, ssl.SSLError) as error:
+            raise InvalidPairRecordError(str(error)) from error
+        self._pairings[pairing.host_id] = pairing
+        self._save()
+        return pairing
+
+    def unpair(self, host_id: object) -> bool:
+        if not isinstance(host_id, str) or self._pairings.pop(host_id, None) is None:
+            return False
+        self._save()
+        return True
+
+    def forget_all(self) -> None:
+        self._pairings.clear()
+        self._save()
+
+    def tls_context(self, pairing: Pairing) -> ssl.SSLContext:
+        """The phone's end of a session with a paired host; the client must show a certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # What libimobiledevice builds uses SHA-1 and empty names here and there, as iOS accepts.
+        context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        trusted = (pairing.root_certificate + b"\n" + pairing.host_certificate).decode("ascii")
+        context.load_verify_locations(cadata=trusted)
+        with tempfile.TemporaryDirectory() as folder:
+            certificate = Path(folder) / "certificate.pem"
+            certificate.write_bytes(pairing.device_certificate)
+            context.load_cert_chain(certificate, self._key_file)
+        return context
+
+    def _load_or_make_key(self) -> rsa.RSAPrivateKey:
+        if self._key_file.exists():
+            key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
+            assert isinstance(key, rsa.RSAPrivateKey)
+            return key
+        key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._key_file.touch(mode=0o600)
+        self._key_file.write_bytes(pem)
+        return key
+
+    def _save(self) -> None:
+        self._file.write_bytes(plistlib.dumps([vars(pairing) for pairing in self._pairings.values()]))

@@ -1,0 +1,79 @@
+"""Phones on loopback behind one usbmuxd: what the command line and the fixture start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from harness.virtual_iphone.phone import Phone, PhoneSetup
+from harness.virtual_iphone.service_table import phone_services
+from harness.virtual_iphone.usbmuxd import STREAM_LIMIT_BYTES, Usbmuxd
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where usbmuxd listens: a port of 127.0.0.1 (0: any free one), or a local socket."""
+
+    port: int = 0
+    socket: Path | None = None
+
+
+class VirtualPhones:
+    """Any number of phones and the usbmuxd that lists them; an asynchronous context manager."""
+
+    def __init__(self, setups: list[PhoneSetup], folder: Path, address: Address | None = None) -> None:
+        self._setups = setups
+        self._folder = folder
+        self._listen = address or Address()
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+        self.phones: list[Phone] = []
+
+    @property
+    def usbmuxd_address(self) -> str:
+        """What clients take in ``USBMUXD_SOCKET_ADDRESS``: pymobiledevice3 as it is.
+
+        libimobiledevice takes a local socket as ``UNIX:path``.
+        """
+        assert self._server is not None
+        if self._listen.socket is not None:
+            return str(self._listen.socket)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
+
+    def phone(self, udid: str) -> Phone:
+        return next(phone for phone in self.phones if phone.identity.udid == udid)
+
+    async def __aenter__(self) -> Self:
+        self.phones = [Phone(setup, phone_services()) for setup in self._setups]
+        usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+            with contextlib.suppress(asyncio.CancelledError):
+                await usbmuxd.serve(reader, writer)
+
+        if self._listen.socket is not None:
+            self._server = await asyncio.start_unix_server(
+                serve, path=str(self._listen.socket), limit=STREAM_LIMIT_BYTES
+            )
+        else:
+            self._server = await asyncio.start_server(
+                serve, "127.0.0.1", self._listen.port, limit=STREAM_LIMIT_BYTES
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for phone in self.phones:
+            await phone.stop()
+        for client in list(self._clients):
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
