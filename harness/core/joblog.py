@@ -23,6 +23,9 @@ from harness.core.runs import ScheduledJob
 from harness.core.sample_blocks import SampleBlocks, gather
 from harness.errors import WireError
 
+_NO_INPUT = np.iinfo(np.int64).max
+"""Of a sample that names an input beyond the shard: no workload has it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobLog:
@@ -37,12 +40,16 @@ class JobLog:
     round_index: int
     first_input: int
     input_count: int
+    inputs: NDArray[np.int64]
+    """Where the records of the shard stand in the workload, ``[input_count]``."""
     events: tuple[Event, ...]
     blocks: SampleBlocks
 
 
-def job_log(job: ScheduledJob, events: Iterable[Event]) -> JobLog:
+def job_log(job: ScheduledJob, events: Iterable[Event], order: NDArray[np.int64] | None = None) -> JobLog:
     """The log of ``job``; its events are read one after another and the samples kept as columns.
+
+    ``order`` is the order in which a run samples the workload's inputs; none: theirs.
 
     Raises:
         WireError: an input's index or a latency is larger than any that can be.
@@ -55,7 +62,11 @@ def job_log(job: ScheduledJob, events: Iterable[Event]) -> JobLog:
             where=f"job {job.job_id}",
             next_step="The event log is damaged or of another program: run the job again.",
         ) from None
-    return JobLog(job.job_id, job.variant, job.round_index, job.first_input, job.input_count, others, blocks)
+    positions = np.arange(job.first_input, job.first_input + job.input_count)
+    inputs = positions if order is None else order[positions]
+    return JobLog(
+        job.job_id, job.variant, job.round_index, job.first_input, job.input_count, inputs, others, blocks
+    )
 
 
 def event_count(log: JobLog) -> int:
@@ -69,7 +80,9 @@ def steady_samples(log: JobLog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     A resumed job writes only the samples that are missing, so the attempts add up.
     """
     steady = log.blocks.steady
-    inputs = log.blocks.inputs[steady].astype(np.int64) + log.first_input
+    records = log.blocks.inputs[steady]
+    within = records < log.input_count
+    inputs = np.where(within, log.inputs[np.where(within, records, 0)], _NO_INPUT)
     return inputs, log.blocks.latencies_ns[steady]
 
 

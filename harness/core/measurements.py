@@ -50,6 +50,8 @@ class Latency(Value):
     warmup_runs: Count
     round_p50_ns: tuple[float, ...]
     """The steady p50 of each round, to see drift and to pair variants by round."""
+    round_p90_ns: tuple[float, ...] = ()
+    """The same of p90; empty where a round has fewer than ten samples, or an older harness wrote it."""
 
 
 class MemoryFigures(Value):
@@ -125,6 +127,17 @@ class PairedAccuracy(Value):
     mcnemar_p: Annotated[float, Field(ge=0, le=1)]
 
 
+THERMAL_STATES = ("nominal", "fair", "serious", "critical")
+"""From cool to hot, as iOS tells them."""
+
+
+class Disturbance(Value):
+    """The worst that any block of steady samples was taken in; absent where the device does not tell."""
+
+    worst_thermal_state: Literal["nominal", "fair", "serious", "critical"] | None = None
+    low_power_mode: bool | None = None
+
+
 class Measurement(Value):
     """All that is known of one variant in one run on one target."""
 
@@ -140,6 +153,9 @@ class Measurement(Value):
     agreement: Agreement
     accuracy: PairedAccuracy | None
     repeat_mismatches: Count
+    inputs_run: tuple[Count, ...] | None = None
+    """The inputs that agreement and accuracy are of, where sampling stopped before it had run them all."""
+    disturbance: Disturbance = Disturbance()
 
 
 class NotMeasured(Value):

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.agreement import accuracy, agreement
+from harness.core.agreement import OutputTally, ScoreChunk
 from harness.core.events import Memory, Stage
 from harness.core.joblog import (
     JobLog,
@@ -24,11 +24,20 @@ from harness.core.joblog import (
     round_latencies,
     rounds,
     stage_durations,
+    steady_conditions,
     steady_samples,
     warmup_runs,
 )
-from harness.core.measurements import Latency, Measurement, MemoryFigures, NotMeasured, Result
-from harness.core.stats import order_statistic, percentiles
+from harness.core.measurements import (
+    THERMAL_STATES,
+    Disturbance,
+    Latency,
+    Measurement,
+    MemoryFigures,
+    NotMeasured,
+    Result,
+)
+from harness.core.stats import P90_LEAST_SAMPLES, order_statistic, percentiles
 from harness.core.variants import Variant
 from harness.core.workload import OutputKind, Workload
 
@@ -38,28 +47,44 @@ PeakKind = Literal["peak_footprint_bytes", "peak_resident_bytes"]
 def measure(
     variant: Variant,
     logs: Sequence[JobLog],
-    outputs: NDArray[np.float32] | None,
-    reference: NDArray[np.float32],
+    scores: Iterable[ScoreChunk] | None,
     workload: Workload,
     *,
     confidence: float = 0.95,
+    in_part: bool = False,
 ) -> Result:
-    """All that ``logs`` and ``outputs`` say of ``variant``, or why it is not measured.
+    """All that ``logs`` and ``scores`` say of ``variant``, or why it is not measured.
 
-    ``outputs`` and ``reference`` are ``[inputs, classes]`` in the order of the workload; outputs are
-    ``None`` as long as records are missing. Of several logs of one job the longest counts, since logs
-    only grow. ``failed`` beats ``incomplete``: a job that failed is not mended by resuming the others.
+    ``scores`` are of every input that ran, once, and are read chunk by chunk; ``None`` as long as records are missing.
+    ``in_part``: not every input of the workload need have run. Of several logs of one job the longest counts, since
+    logs only grow. ``failed`` beats ``incomplete``: a job that failed is not mended by resuming the others.
 
     Raises:
         ModelError: the reference has an output that is not finite.
         WorkloadError: a truth is no class of the model.
     """
     logs = _one_for_each_job(logs)
-    trouble = _trouble(variant, logs, outputs, reference, workload)
-    if trouble is not None or outputs is None:
+    ran = np.zeros(len(workload.inputs), dtype=bool)
+    trouble = _trouble(variant, logs, ran)
+    if trouble is None and not ran.all() and not (in_part and ran.any()):
+        problem = f"{int((~ran).sum())} of {len(ran)} inputs have not been run"
+        trouble = _incomplete(variant, None, "inputs_missing", problem)
+    trouble = trouble or _unlike_processes(variant, logs)
+    if trouble is not None or scores is None:
         return trouble or _incomplete(variant, None, "outputs_missing", "the outputs are not all there")
     start = attempts(logs[0])[0]
-    truths = [one.truth for one in workload.inputs]
+    tally = OutputTally(
+        [one.name for one in workload.inputs],
+        [one.truth for one in workload.inputs],
+        workload.output_kind,
+        _output_step(logs[0], workload),
+    )
+    for chunk in scores:
+        classes, expected = chunk.outputs.shape[1], chunk.reference.shape[1]
+        if classes != expected:
+            problem = f"its outputs have {classes} classes for an input, the reference's {expected}"
+            return _failed(variant, None, "outputs_mismatch", problem)
+        tally.add(chunk)
     return Measurement(
         variant=variant,
         device=start.device,
@@ -68,17 +93,11 @@ def measure(
         confidence=confidence,
         latency=latency(logs, confidence),
         memory=memory(logs),
-        agreement=agreement(
-            reference,
-            outputs,
-            names=[one.name for one in workload.inputs],
-            truths=truths,
-            output_kind=workload.output_kind,
-            output_step=_output_step(logs[0], workload),
-            confidence=confidence,
-        ),
-        accuracy=accuracy(reference, outputs, truths, confidence),
+        agreement=tally.agreement(confidence),
+        accuracy=tally.accuracy(confidence),
         repeat_mismatches=sum(end.repeat_mismatches for log in logs if (end := finished(log))),
+        inputs_run=None if ran.all() else tuple(np.flatnonzero(ran).tolist()),
+        disturbance=disturbance(logs),
     )
 
 
@@ -100,13 +119,8 @@ def _one_for_each_job(logs: Sequence[JobLog]) -> list[JobLog]:
     return [log for group in rounds(list(longest.values())) for log in group]
 
 
-def _trouble(
-    variant: Variant,
-    logs: Sequence[JobLog],
-    outputs: NDArray[np.float32] | None,
-    reference: NDArray[np.float32],
-    workload: Workload,
-) -> NotMeasured | None:
+def _trouble(variant: Variant, logs: Sequence[JobLog], ran: NDArray[np.bool_]) -> NotMeasured | None:
+    """What is wrong with the logs, if anything; ``ran`` is filled in for each input of the workload."""
     for log in logs:
         failed = failure(log)
         if failed is not None:
@@ -122,20 +136,13 @@ def _trouble(
             said = end.steady_samples if end else 0
             problem = f"job {log.job_id} says it has {said} steady samples, its log has {counted}"
             return _failed(variant, Stage.STEADY, "log_inconsistent", problem)
-    seen = np.zeros(len(workload.inputs), dtype=bool)
     for log in logs:
         inputs = steady_samples(log)[0]
-        if int(inputs.max()) >= len(seen):
-            problem = f"job {log.job_id} ran input {int(inputs.max())}, the workload has {len(seen)}"
+        if int(inputs.max()) >= len(ran):
+            problem = f"job {log.job_id} ran an input beyond its {log.input_count}, or beyond the workload's {len(ran)}"
             return _failed(variant, Stage.STEADY, "log_inconsistent", problem)
-        seen[inputs] = True
-    if not seen.all():
-        problem = f"{int((~seen).sum())} of {len(seen)} inputs have not been run"
-        return _incomplete(variant, None, "inputs_missing", problem)
-    if outputs is not None and outputs.shape != reference.shape:
-        problem = f"its outputs have the shape {list(outputs.shape)}, the reference's {list(reference.shape)}"
-        return _failed(variant, None, "outputs_mismatch", problem)
-    return _unlike_processes(variant, logs)
+        ran[inputs] = True
+    return None
 
 
 def _unlike_processes(variant: Variant, logs: Sequence[JobLog]) -> NotMeasured | None:
@@ -184,14 +191,30 @@ def _incomplete(variant: Variant, stage: Stage | None, code: str, problem: str) 
 
 def latency(logs: Sequence[JobLog], confidence: float = 0.95) -> Latency:
     """Of complete logs. Load, compile and first run have one entry for each process, in order."""
-    by_round = round_latencies(logs)
+    by_round = [np.sort(samples) for samples in round_latencies(logs)]
     return Latency(
         steady=percentiles(np.concatenate(by_round), confidence),
         load_ns=_durations(logs, Stage.LOAD),
         compile_ns=_durations(logs, Stage.COMPILE),
         first_run_ns=_durations(logs, Stage.FIRST_RUN),
         warmup_runs=sum(warmup_runs(log) for log in logs),
-        round_p50_ns=tuple(order_statistic(np.sort(samples), 0.5) for samples in by_round),
+        round_p50_ns=tuple(order_statistic(samples, 0.5) for samples in by_round),
+        round_p90_ns=(
+            tuple(order_statistic(samples, 0.9) for samples in by_round)
+            if min(len(samples) for samples in by_round) >= P90_LEAST_SAMPLES
+            else ()
+        ),
+    )
+
+
+def disturbance(logs: Sequence[JobLog]) -> Disturbance:
+    """The worst conditions of any steady block; absent where no block told."""
+    blocks = [block for log in logs for block in steady_conditions(log) if block is not None]
+    states = [block.thermal_state for block in blocks if block.thermal_state is not None]
+    slowed = [block.low_power_mode for block in blocks if block.low_power_mode is not None]
+    return Disturbance(
+        worst_thermal_state=max(states, key=THERMAL_STATES.index) if states else None,
+        low_power_mode=any(slowed) if slowed else None,
     )
 
 

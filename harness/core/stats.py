@@ -15,6 +15,9 @@ Samples = NDArray[np.int64 | np.float64]
 
 _LEAST_SAMPLES_CONFIDENCE = 0.99
 
+P90_LEAST_SAMPLES = 10
+"""Of a round: below it the nearest rank of the 90th percentile is just the slowest sample."""
+
 _RESAMPLED_VALUES = 2000
 """Values that one replicate draws for one variant. More samples are thinned to so many: see below."""
 

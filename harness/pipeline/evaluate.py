@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.agreement import dequantize
-from harness.core.events import TargetClass, TensorInfo
+from harness.core.events import TargetClass
 from harness.core.findings import find
 from harness.core.joblog import (
     JobLog,
     attempts,
-    described,
     event_count,
     inference_ns,
     job_log,
@@ -22,19 +20,19 @@ from harness.core.joblog import (
 )
 from harness.core.measurements import Measurement, NotMeasured, Result, not_built
 from harness.core.metrics import measure
-from harness.core.model_io import same_tensor
 from harness.core.report import RunReport
 from harness.core.runs import JobOutcome, JobStatus
 from harness.core.variants import FailedBuild, Variant
 from harness.core.verdict import judge
-from harness.core.workload import Reference, Workload
+from harness.core.workload import Workload
 from harness.errors import RunError
+from harness.pipeline.stored_scores import StoredScores
 from harness.store import RunFolder, read_report
 from harness.suite.document import Suite
 from harness.suite.policy import PolicySection
 from harness.suite.read import parse_suite
 from harness.wire.event_log import EventLogReader
-from harness.wire.job_folder import job_folder, read_output_records
+from harness.wire.job_folder import job_folder
 
 
 def suite_of(folder: RunFolder) -> Suite:
@@ -66,7 +64,7 @@ def evaluate(
     baseline = read_baseline(section, policy_base or Path(plan.suite_path).parent)
     workload = folder.workload()
     reference = folder.reference()
-    reference_outputs = _reference_outputs(folder, reference, len(workload.inputs))
+    scores = StoredScores(folder, len(workload.inputs), suite.model.output)
     logs = read_logs(folder)
     outcomes = {job.job_id: folder.outcome(job.job_id) for job in folder.schedule()}
     results: list[Result] = []
@@ -82,10 +80,9 @@ def evaluate(
                     built,
                     of_variant,
                     outcomes,
-                    reference_outputs,
+                    scores,
                     workload,
                     section.confidence,
-                    suite.model.output,
                 )
             )
     verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs))
@@ -139,25 +136,14 @@ def _by_variant(logs: Sequence[JobLog]) -> dict[str, list[NDArray[np.int64]]]:
     return {name: round_latencies(of_variant) for name, of_variant in grouped.items()}
 
 
-def _reference_outputs(folder: RunFolder, reference: Reference, input_count: int) -> NDArray[np.float32]:
-    path = folder.blobs.path(reference.outputs)
-    expected_bytes = input_count * reference.classes * 4
-    if not folder.blobs.has(reference.outputs) or reference.outputs.bytes != expected_bytes:
-        raise RunError(
-            "the reference outputs are missing or damaged", where=str(path), next_step="Run the suite again."
-        )
-    return np.fromfile(path, dtype="<f4").reshape(input_count, reference.classes)
-
-
 def _result(
     folder: RunFolder,
     variant: Variant,
     logs: Sequence[JobLog],
     outcomes: dict[str, JobOutcome | None],
-    reference: NDArray[np.float32],
+    scores: StoredScores,
     workload: Workload,
     confidence: float,
-    output_name: str,
 ) -> Result:
     of_variant = [outcomes[job.job_id] for job in folder.schedule() if job.variant == variant.name]
     bad = (JobStatus.FINISHED, JobStatus.SKIPPED)
@@ -181,50 +167,7 @@ def _result(
             next_step=f"Finish the run: harness run --resume {folder.path}",
             variant=variant,
         )
-    outputs = _outputs(folder, logs, reference.shape, output_name)
-    return measure(variant, logs, outputs, reference, workload, confidence=confidence)
-
-
-def _outputs(
-    folder: RunFolder, logs: Sequence[JobLog], shape: tuple[int, ...], output_name: str
-) -> NDArray[np.float32] | None:
-    """The variant's outputs ``[inputs, classes]``; rounds that ran the same inputs repeat the same bytes."""
-    rows: NDArray[np.float32] | None = None
-    for log in logs:
-        model = described(log)
-        if model is None:
-            return None
-        index = output_index(model.outputs, output_name, where=str(folder.path))
-        raw = read_output_records(
-            job_folder(folder.path, log.job_id) / "outputs.bin", model, log.input_count
-        )[index].reshape(log.input_count, -1)
-        if rows is None:
-            rows = np.full((shape[0], raw.shape[1]), np.nan, dtype=np.float32)
-        rows[log.first_input : log.first_input + log.input_count] = dequantize(
-            raw, model.outputs[index].quantization
-        )
-    return rows
-
-
-def output_index(outputs: Sequence[TensorInfo], name: str, *, where: str) -> int:
-    """Which of a variant's outputs is the source's ``name``: the runtime's order need not be the model's.
-
-    A single output is it whatever it is called, as the conversion of a graph leaves that one. Without a name it is
-    the first.
-
-    Raises:
-        RunError: none of several outputs has that name.
-    """
-    if not name or len(outputs) == 1:
-        return 0
-    for index, tensor in enumerate(outputs):
-        if same_tensor(tensor.name, name):
-            return index
-    raise RunError(
-        f"the variants have no output {name!r}, they have {', '.join(tensor.name for tensor in outputs)}",
-        where=where,
-        next_step="Set model.output in the suite to one of them, and run it again.",
-    )
+    return measure(variant, logs, scores.of(logs), workload, confidence=confidence)
 
 
 def _reference_variant(results: Sequence[Result]) -> str | None:

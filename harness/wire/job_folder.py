@@ -48,11 +48,12 @@ def read_job(folder: Path) -> Job:
 
 
 def read_output_records(
-    path: Path, described: ModelDescribed, input_count: int
+    path: Path, described: ModelDescribed, input_count: int, rows: slice = slice(None)
 ) -> tuple[NDArray[np.generic], ...]:
-    """The output records of a finished job, one array ``[input_count, *tensor shape]`` for each output tensor.
+    """The output records of a finished job, one array ``[rows, *tensor shape]`` for each output tensor.
 
-    Arrays are views of the mapped file in the tensor's own type.
+    ``rows`` are those that are read, all by default. The arrays have the tensor's own type; of a single tensor they
+    are a view of the mapped file.
 
     Raises:
         WireError: the file is missing or has another size than the records need.
@@ -74,11 +75,11 @@ def read_output_records(
             where=str(path),
             next_step=next_step,
         )
-    records = np.memmap(path, dtype=np.uint8, mode="r", shape=(input_count, record_bytes))
+    records = np.memmap(path, dtype=np.uint8, mode="r", shape=(input_count, record_bytes))[rows]
     arrays: list[NDArray[np.generic]] = []
     start = 0
     for tensor in described.outputs:
         raw = np.ascontiguousarray(records[:, start : start + tensor.size_bytes])
-        arrays.append(raw.view(numpy_dtype(tensor.dtype)).reshape((input_count, *tensor.shape)))
+        arrays.append(raw.view(numpy_dtype(tensor.dtype)).reshape((len(records), *tensor.shape)))
         start += tensor.size_bytes
     return tuple(arrays)

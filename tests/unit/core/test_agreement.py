@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from harness.core.agreement import accuracy, agreement, dequantize, softmax
+from harness.core.agreement import OutputTally, ScoreChunk, accuracy, agreement, dequantize
+from harness.core.divergence import softmax
 from harness.core.events import Quantization
 from harness.core.measurements import Agreement
 from harness.core.workload import OutputKind
@@ -200,6 +201,25 @@ def test_the_same_output_for_every_input_is_noticed() -> None:
     same = table([0.9, 0.1], [0.9, 0.1])
     assert compare(same, same).constant_output
     assert not compare(same[:1], same[:1]).constant_output
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_chunks_in_any_order_count_as_the_whole(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    reference = generator.dirichlet(np.ones(7), 12).astype(np.float32)
+    outputs = generator.dirichlet(np.ones(7), 12).astype(np.float32)
+    outputs[3, 2] = math.nan
+    truths: list[int | None] = [
+        None if truth == 7 else truth for truth in generator.integers(0, 8, 12).tolist()
+    ]
+    tally = OutputTally([f"i{index}" for index in range(12)], truths, OutputKind.PROBABILITIES)
+    for rows in np.array_split(generator.permutation(12), 4):
+        tally.add(ScoreChunk(rows, reference[rows], outputs[rows]))
+    whole = compare(reference, outputs, truths=truths)
+    found = tally.agreement()
+    assert found.mean_kl_divergence_nats == pytest.approx(whole.mean_kl_divergence_nats)
+    assert found.model_copy(update={"mean_kl_divergence_nats": whole.mean_kl_divergence_nats}) == whole
+    assert tally.accuracy() == accuracy(reference, outputs, truths)
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

@@ -19,6 +19,7 @@ from core_records import (
     workload,
 )
 
+from harness.core.agreement import ScoreChunk
 from harness.core.events import Conditions, Event, Stage
 from harness.core.joblog import (
     JobLog,
@@ -57,7 +58,8 @@ def complete(round_index: int, first_input: int, latencies: Sequence[int], peak:
 
 
 def measured(logs: Sequence[JobLog], outputs: np.ndarray | None = REFERENCE) -> Result:
-    return measure(variant("int8"), logs, outputs, REFERENCE, workload([0, 1, None, 1]))
+    scores = None if outputs is None else [ScoreChunk(np.arange(4), REFERENCE, outputs)]
+    return measure(variant("int8"), logs, scores, workload([0, 1, None, 1]))
 
 
 def problem(result: Result) -> tuple[str, str]:

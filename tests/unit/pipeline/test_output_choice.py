@@ -6,7 +6,7 @@ from harness.core.events import TensorInfo
 from harness.core.jobs import DType
 from harness.core.model_io import same_tensor
 from harness.errors import RunError
-from harness.pipeline.evaluate import output_index
+from harness.pipeline.stored_scores import output_index
 
 
 def tensors(*names: str) -> list[TensorInfo]:
