@@ -75,4 +75,12 @@ class Programs:
             self.runtime_version,
             "--target-class",
             "virtual",
+            "--device-model",
+            identity.model.product_type,
+            "--os",
+            "iOS",
+            "--os-version",
+            f"{identity.ios_version} ({identity.build})",
+            "--conditions",
+            str(conditions_file),
         ]

@@ -177,6 +177,34 @@ def test_inputs_are_bound_by_name_and_free_dimensions_follow_the_records(
 # The log
 
 
+def test_a_process_that_stands_for_an_app_tells_of_its_phone(
+    bench: Bench, tiny_models: Path, tmp_path: Path
+) -> None:
+    image_job(bench, tiny_models)
+    file = tmp_path / "conditions.json"
+    file.write_text('{"thermal_state": "serious", "low_power_mode": true, "battery_level": 0.05}')
+    phone = ("--device-model", "iPhone16,2", "--os", "iOS", "--os-version", "18.5 (22F76)")
+    assert bench.run("job", *phone, "--conditions", str(file)).returncode == 0
+    device = only(bench.events(), JobStarted)[0].device
+    assert (device.model, device.os, device.os_version) == ("iPhone16,2", "iOS", "18.5 (22F76)")
+    conditions = only(bench.events(), StageFinished)[0].conditions
+    assert conditions is not None
+    assert conditions.thermal_state == "serious"
+    assert (conditions.low_power_mode, conditions.battery_level) == (True, 0.05)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"battery_level": "full"}', '{"thermal_state": "tepid"}', "[]"])
+def test_conditions_that_cannot_be_read_are_left_out(
+    bench: Bench, tiny_models: Path, tmp_path: Path, text: str
+) -> None:
+    image_job(bench, tiny_models)
+    (tmp_path / "conditions.json").write_text(text)
+    assert bench.run("job", "--conditions", str(tmp_path / "conditions.json")).returncode == 0
+    for stage in only(bench.events(), StageFinished):
+        conditions = stage.conditions
+        assert conditions is None or (conditions.thermal_state, conditions.battery_level) == (None, None)
+
+
 def test_the_log_of_a_whole_job(bench: Bench, tiny_models: Path) -> None:
     steady = StopRule(min_runs=40, min_duration_ns=0)
     job = image_job(bench, tiny_models, warmup=StopRule(min_runs=5, min_duration_ns=0), steady=steady)

@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 
+#include "conditions_file.h"
 #include "harness_runner.h"
 
 namespace {
@@ -14,6 +16,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: harness-runner run JOB_FOLDER --runtime LIBRARY [--runtime-version V] [--target-class "
     "local|virtual|iphone]\n"
+    "                          [--device-model M] [--os NAME] [--os-version V] [--conditions FILE]\n"
     "       harness-runner describe MODEL --runtime LIBRARY [--runtime-version V]\n"
     "       harness-runner version\n"
     "exit status: 0 finished, 2 wrong use or nothing could be written down, 3 the job failed (see its "
@@ -32,8 +35,26 @@ struct Arguments {
   const char* path = nullptr;
   const char* runtime = nullptr;
   const char* runtime_version = nullptr;
-  const char* target_class = nullptr;
+  const char* conditions = nullptr;
+  harness_runner_device device{};
 };
+
+// Where the value of an option goes; nullptr for what is no option.
+const char** place_of(const char* word, Arguments& arguments) {
+  const std::array<std::pair<const char*, const char**>, 7> places{{
+      {"--runtime", &arguments.runtime},
+      {"--runtime-version", &arguments.runtime_version},
+      {"--target-class", &arguments.device.target_class},
+      {"--device-model", &arguments.device.model},
+      {"--os", &arguments.device.os},
+      {"--os-version", &arguments.device.os_version},
+      {"--conditions", &arguments.conditions},
+  }};
+  for (const auto& [option, place] : places) {
+    if (std::strcmp(word, option) == 0) return place;
+  }
+  return nullptr;
+}
 
 int wrong_use(const char* problem, const char* word) {
   std::fprintf(stderr, "harness-runner: %s%s\n%s", problem, word, kUsage);
@@ -44,17 +65,12 @@ int wrong_use(const char* problem, const char* word) {
 bool parse(int argc, char** argv, Arguments& arguments) {
   for (int i = 2; i < argc; ++i) {
     const char* word = argv[i];
-    const char** place = nullptr;
-    if (std::strcmp(word, "--runtime") == 0) {
-      place = &arguments.runtime;
-    } else if (std::strcmp(word, "--runtime-version") == 0) {
-      place = &arguments.runtime_version;
-    } else if (std::strcmp(word, "--target-class") == 0) {
-      place = &arguments.target_class;
-    } else if (word[0] == '-' || arguments.path != nullptr) {
+    const char** place = place_of(word, arguments);
+    if (place == nullptr && (word[0] == '-' || arguments.path != nullptr)) {
       wrong_use("unexpected ", word);
       return false;
-    } else {
+    }
+    if (place == nullptr) {
       arguments.path = word;
       continue;
     }
@@ -84,6 +100,10 @@ void handle_signals() {
     if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     ::sigaction(number, &action, nullptr);
   }
+}
+
+void read_conditions(void* path, harness_runner_conditions* conditions) {
+  harness::read_conditions_file(static_cast<const char*>(path), *conditions);
 }
 
 int run(harness_runner* runner, const char* job_folder) {
@@ -128,8 +148,9 @@ int main(int argc, char** argv) {
   if (verb != "run" && verb != "describe") return wrong_use("unknown command: ", verb.c_str());
   Arguments arguments;
   if (!parse(argc, argv, arguments)) return HARNESS_RUNNER_UNUSABLE;
-  if (arguments.target_class != nullptr && !is_target_class(arguments.target_class)) {
-    return wrong_use("unknown target class: ", arguments.target_class);
+  const char* target_class = arguments.device.target_class;
+  if (target_class != nullptr && !is_target_class(target_class)) {
+    return wrong_use("unknown target class: ", target_class);
   }
   harness_runner* runner = harness_runner_create(arguments.runtime);
   if (runner == nullptr) {
@@ -137,9 +158,11 @@ int main(int argc, char** argv) {
     return HARNESS_RUNNER_UNUSABLE;
   }
   harness_runner_set_runtime_version(runner, arguments.runtime_version);
-  harness_runner_device device{};
-  device.target_class = arguments.target_class;
-  harness_runner_set_device(runner, &device);
+  harness_runner_set_device(runner, &arguments.device);
+  if (arguments.conditions != nullptr) {
+    // The callback's context is not const; the path is only read.
+    harness_runner_set_conditions_callback(runner, read_conditions, const_cast<char*>(arguments.conditions));
+  }
   // Standard output is for results: what the runtime or its delegates print goes to standard error.
   FILE* out = ::fdopen(::dup(STDOUT_FILENO), "w");
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
