@@ -52,9 +52,6 @@ class CrashReports:
         else:
             self._write(name, text)
 
-    def flush(self) -> None:
-        """Move what is ready to where clients read it; reports are written there at once, so nothing is waiting."""
-
     def _write(self, name: str, text: str) -> None:
         file = self._folder / f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}.ips"
         number = 0

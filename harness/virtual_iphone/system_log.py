@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 _KEPT_LINES = 2000
@@ -40,7 +40,7 @@ class SystemLog:
     def lines(self) -> list[LogLine]:
         return list(self._lines)
 
-    async def follow(self) -> AsyncIterator[LogLine]:
+    async def follow(self) -> AsyncGenerator[LogLine, None]:
         """Every line from now on; ends only by being closed."""
         queue: asyncio.Queue[LogLine] = asyncio.Queue(_WAITING_LINES)
         self._followers.add(queue)
