@@ -54,6 +54,8 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["inspect", "--help"],
         ["check", "--help"],
         ["doctor", "--help"],
+        ["emoji", "--help"],
+        ["emoji", "prepare", "--help"],
         ["completion", "bash"],
     ],
     ids=" ".join,

@@ -41,6 +41,7 @@ _VERBS = {
     "compare": "Compare two stored runs.",
     "history": "Show how the figures went over the stored runs.",
     "baseline": "Keep the runs that releases are compared with.",
+    "emoji": "Train a model that suggests emoji for a text, and export it.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
     "doctor": "Check what is here, what is missing, and what to do next.",
     "completion": "Print the shell completion script.",

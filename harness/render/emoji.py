@@ -1,0 +1,101 @@
+"""What ``harness emoji`` shows: the balance of prepared texts, and trainings side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.core.emoji_data import Part, Preparation
+from harness.core.emoji_training import Training
+from harness.render.plain_text import one_line
+
+_LABELS_SHOWN = 10
+
+
+def preparation_report(preparation: Preparation, folder: str) -> RenderableType:
+    """What was kept, what was left out and why, and how the labels are balanced."""
+    return Group(
+        Text.assemble(("Prepared texts in ", ""), (one_line(folder), "bold")),
+        Text(),
+        _lines(preparation),
+        Text(),
+        _balance(preparation),
+        Text(),
+        *map(Text, _remarks(preparation)),
+    )
+
+
+def _lines(preparation: Preparation) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", show_header=False)
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_row("lines read", f"{preparation.lines:,}")
+    for reason, count in preparation.skipped.items():
+        table.add_row(Text(f"  left out: {one_line(reason)}", style="yellow"), f"{count:,}")
+    table.add_row(Text("kept", style="bold"), f"{preparation.kept:,}")
+    for part in Part:
+        table.add_row(f"  to {_PURPOSES[part]}", f"{preparation.count(part):,}")
+    return table
+
+
+_PURPOSES = {Part.TRAIN: "train on", Part.VALIDATION: "validate on", Part.TEST: "test on"}
+
+
+def _balance(preparation: Preparation) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("emoji")
+    for part in Part:
+        table.add_column(part.value, justify="right", no_wrap=True)
+    ranked = sorted(preparation.labels, key=lambda label: -label.train)
+    shown = ranked if len(ranked) <= _LABELS_SHOWN + 1 else [*ranked[: _LABELS_SHOWN - 1], ranked[-1]]
+    for place, label in enumerate(shown):
+        if place and label is shown[-1] and len(shown) < len(ranked):
+            table.add_row(Text(f"… {len(ranked) - len(shown)} more", style="dim"), "", "", "")
+        table.add_row(label.label, f"{label.train:,}", f"{label.validation:,}", f"{label.test:,}")
+    return table
+
+
+def _remarks(preparation: Preparation) -> list[str]:
+    share = preparation.largest_share
+    remarks = [f"Always answering the most frequent emoji would be right in {share:.1%} of the test texts."]
+    if preparation.characters:
+        unknown = preparation.unknown_characters / preparation.characters
+        remarks.append(f"{unknown:.2%} of the characters to train on are outside the alphabet.")
+    if preparation.cut:
+        remarks.append(
+            f"{preparation.cut:,} texts are longer than {preparation.settings.length} characters: "
+            "the model sees their start."
+        )
+    missing = [label.label for label in preparation.labels if not label.train]
+    if missing:
+        remarks.append(f"No text to train on: {' '.join(missing)}")
+    return remarks
+
+
+def trainings_table(trainings: Sequence[Training]) -> RenderableType:
+    """One line a training: what it costs, and how often it is right on the texts to test on."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("architecture")
+    for title in ("weights", "MMAC", "epochs", "s", "top-1", "top-5"):
+        table.add_column(title, justify="right", no_wrap=True)
+    best = max(training.test_top_1 for training in trainings)
+    for training in trainings:
+        table.add_row(
+            training.settings.architecture.value,
+            f"{training.parameters:,}",
+            f"{training.multiply_adds / 1e6:.1f}",
+            f"{training.best_epoch} of {len(training.epochs)}",
+            f"{training.duration_s:,.0f}",
+            Text(f"{training.test_top_1:.3f}", style="bold" if training.test_top_1 == best else ""),
+            f"{training.test_top_5:.3f}",
+        )
+    texts = {(training.test_texts, training.data_sha256) for training in trainings}
+    remark = (
+        f"On {trainings[0].test_texts:,} texts to test on; MMAC: millions of multiply-adds for one text."
+        if len(texts) == 1
+        else "Not all of these were trained on the same texts: their figures cannot be compared."
+    )
+    return Group(table, Text(remark, style="dim" if len(texts) == 1 else "yellow"))
