@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.virtual_iphone.afc import serve_media
 from harness.virtual_iphone.assertion_agent import serve_assertion_agent
 from harness.virtual_iphone.crash_services import serve_crash_report_files, serve_crash_report_mover
+from harness.virtual_iphone.developer_services import developer_services
 from harness.virtual_iphone.diagnostics_relay import serve_diagnostics_relay
 from harness.virtual_iphone.heartbeat import serve_heartbeat
 from harness.virtual_iphone.house_arrest import serve_house_arrest
@@ -32,5 +33,6 @@ def phone_services() -> ServiceRegistry:
             Service("com.apple.mobile.notification_proxy", serve_notification_proxy),
             Service("com.apple.os_trace_relay", serve_os_trace_relay),
             Service("com.apple.syslog_relay", serve_syslog_relay),
+            *developer_services(),
         ]
     )
