@@ -13,7 +13,8 @@ from harness.core.variants import Variant
 from harness.core.workload import Workload
 from harness.errors import BuildError, HarnessError, InputError
 from harness.pipeline.evaluate import evaluate
-from harness.pipeline.prepare import build, load_workload, open_suite_source
+from harness.pipeline.load_workload import load_workload
+from harness.pipeline.prepare import build, open_suite_source
 from harness.pipeline.progress import Silent
 from harness.store import RunFolder, list_runs
 from harness.suite.read import read_suite

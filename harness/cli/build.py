@@ -28,7 +28,8 @@ def command(suite: Path, output: Path | None, cache: Path | None, as_json: bool)
     from harness.cli.places import cache_folder
     from harness.core.variants import FailedBuild, Variant
     from harness.errors import ExitStatus
-    from harness.pipeline.prepare import build, input_shape, load_workload, open_suite_source
+    from harness.pipeline.load_workload import input_shape, load_workload
+    from harness.pipeline.prepare import build, open_suite_source
     from harness.suite.read import read_suite
     from harness.wire.blobs import BlobStore
 

@@ -99,7 +99,8 @@ class JobOutcome(Value):
 
 
 class SkippedInput(Value):
-    """An input that could not be read and was left out, with the reason."""
+    """An input that could not be read and was left out, with the reason; ``count`` of them in one file of texts."""
 
     file: str
     reason: str
+    count: PositiveCount = 1

@@ -16,6 +16,7 @@ class Task(StrEnum):
     """What the model does, which decides how its outputs are compared."""
 
     IMAGE_CLASSIFICATION = "image-classification"
+    TEXT_CLASSIFICATION = "text-classification"
     TENSORS = "tensors"
 
 

@@ -14,29 +14,25 @@ from pathlib import Path
 import numpy as np
 
 from harness import __version__
-from harness.core.jobs import Encoding, PixelEncoding
 from harness.core.measurements import not_built
 from harness.core.model_io import ModelIO
 from harness.core.runs import Host, Plan, SourceRecord
 from harness.core.schedule import schedule
 from harness.core.variants import FailedBuild, Variant, VariantSpec
-from harness.core.workload import Reference, Task, Workload
+from harness.core.workload import Reference, Workload
 from harness.errors import BuildError, RunError
 from harness.models.source import SourceModel, open_source
 from harness.pipeline.chain import run_chain
+from harness.pipeline.load_workload import input_shape, load_workload
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
 from harness.suite.document import Suite
-from harness.suite.workload import WorkloadSection
 from harness.variants.builder import build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData
 from harness.wire.blobs import BlobStore
-from harness.workloads.images import CalibrationSpec, ImageWorkloadSpec, load_images
 from harness.workloads.labels import check_labels
-from harness.workloads.loaded import LoadedWorkload
 from harness.workloads.reference import compute_reference
-from harness.workloads.tensors import TensorWorkloadSpec, load_tensors
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
 
@@ -92,55 +88,6 @@ def open_suite_source(suite: Suite, base: Path) -> SourceModel:
     return open_source(base / suite.model.path)
 
 
-def load_workload(
-    section: WorkloadSection, base: Path, store: BlobStore, progress: Progress
-) -> LoadedWorkload:
-    """The suite's inputs, decoded into ``store`` or found there.
-
-    Raises:
-        WorkloadError: inputs, labels, truth or calibration that cannot be used.
-    """
-    labels = str(base / section.labels) if section.labels is not None else None
-    truth = str(base / section.truth) if section.truth is not None else None
-    calibration = section.calibration
-    if section.task is Task.TENSORS:
-        return load_tensors(
-            TensorWorkloadSpec(
-                inputs=str(base / section.inputs),
-                truth=truth,
-                labels=labels,
-                background_class=section.background_class,
-                output_kind=section.output,
-                tensor=section.tensor,
-                calibration=str(base / calibration.inputs) if calibration and calibration.inputs else None,
-            ),
-            store,
-        )
-    assert section.preprocess is not None
-    return load_images(
-        ImageWorkloadSpec(
-            inputs=(str(base / section.inputs),),
-            preprocessing=section.preprocess,
-            labels=labels,
-            truth=truth,
-            background_class=section.background_class,
-            views=section.views,
-            seed=section.seed,
-            output_kind=section.output,
-            tensor=section.tensor,
-            calibration=CalibrationSpec(
-                inputs=(str(base / calibration.inputs),) if calibration.inputs else (),
-                hold_out=calibration.hold_out,
-                views=calibration.views,
-            )
-            if calibration
-            else None,
-        ),
-        store,
-        progress.workload_progress,
-    )
-
-
 def build(
     source: SourceModel,
     specs: Sequence[VariantSpec],
@@ -171,17 +118,6 @@ def build(
         io=io,
         input_shape=input_shape,
     )
-
-
-def input_shape(section: WorkloadSection, workload: Workload | None) -> tuple[int, ...] | None:
-    """The shape of one input, batch axis included; ``None`` where only the loaded workload would tell."""
-    if workload is not None:
-        encoding: Encoding = workload.encoding
-    elif section.preprocess is not None:
-        encoding = section.preprocess.encoding
-    else:
-        return None
-    return (1, *encoding.shape) if isinstance(encoding, PixelEncoding) else encoding.shape
 
 
 def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) -> dict[str, Variant]:

@@ -44,6 +44,20 @@ scale = [128, 128.5, 129]
 recipes = ["float32", "int8"]
 """
 
+TEXTS = """\
+version = 1
+name = "s"
+[model]
+path = "m.keras"
+[workload]
+task = "text-classification"
+inputs = "texts.jsonl"
+[workload.text]
+alphabet = "alphabet.json"
+[variants]
+recipes = ["float32"]
+"""
+
 
 def parse(text: str) -> Suite:
     return parse_suite(text, where="suite.toml")
@@ -98,6 +112,20 @@ def test_one_mean_stands_for_all_channels() -> None:
     assert preprocess.encoding.mean == (127.0, 127.0, 127.0)
     assert preprocess.encoding.scale == (128.0, 128.5, 129.0)
     assert preprocess.encoding.shape == (224, 224, 3)
+
+
+def test_an_alphabet_is_a_file_or_stands_in_the_suite() -> None:
+    text = parse(TEXTS).workload.text
+    assert text is not None and (text.alphabet, text.characters, text.keystrokes) == (
+        "alphabet.json",
+        None,
+        0,
+    )
+    inline = TEXTS.replace(
+        'alphabet = "alphabet.json"', 'characters = "abc ❤"\nlowercase = false\nlength = 7'
+    )
+    text = parse(inline).workload.text
+    assert text is not None and (text.characters, text.lowercase, text.length) == ("abc ❤", False, 7)
 
 
 def test_gray_has_one_channel() -> None:
@@ -215,6 +243,16 @@ ERRORS = [
     (IMAGES + '[workload.calibration]\nhold_out = 3\ninputs = "c"\n', "suite.toml:14", "hold_out"),
     (IMAGES + "[workload.calibration]\nhold_out = 3\nviews = 0\n", "suite.toml:16", "views"),
     (IMAGES.replace('"image-classification"', '"tensors"'), "suite.toml:5", "preprocess"),
+    (TEXTS.replace('[workload.text]\nalphabet = "alphabet.json"\n', ""), "suite.toml:5", "[workload.text]"),
+    (TEXTS.replace("alphabet = ", "letters = "), "suite.toml:9", "workload.text.letters"),
+    (TEXTS.replace('alphabet = "alphabet.json"\n', ""), "suite.toml:8", "alphabet"),
+    (TEXTS.replace("[variants]", 'characters = "ab"\n[variants]'), "suite.toml:8", "either alphabet"),
+    (TEXTS.replace("[variants]", "length = 60\n[variants]"), "suite.toml:8", "stand in the alphabet file"),
+    (TEXTS.replace('alphabet = "alphabet.json"', 'characters = "aba"'), "suite.toml:9", "holds 'a' twice"),
+    (TEXTS.replace('alphabet = "alphabet.json"', 'characters = ""'), "suite.toml:9", "characters"),
+    (TEXTS.replace("[workload.text]", 'truth = "t.csv"\n[workload.text]'), "suite.toml:5", "remove truth"),
+    (TEXTS.replace("[workload.text]", "views = 2\n[workload.text]"), "suite.toml:5", "a text has one"),
+    (TEXTS.replace('"text-classification"', '"tensors"'), "suite.toml:5", "remove it"),
     (SMALLEST + "[run\n", "suite.toml:10", "not TOML"),
     (SMALLEST + "[model]\n", "suite.toml:10", "not TOML"),
 ]
