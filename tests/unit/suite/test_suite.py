@@ -116,11 +116,7 @@ def test_one_mean_stands_for_all_channels() -> None:
 
 def test_an_alphabet_is_a_file_or_stands_in_the_suite() -> None:
     text = parse(TEXTS).workload.text
-    assert text is not None and (text.alphabet, text.characters, text.keystrokes) == (
-        "alphabet.json",
-        None,
-        0,
-    )
+    assert text is not None and (text.alphabet, text.characters) == ("alphabet.json", None)
     inline = TEXTS.replace(
         'alphabet = "alphabet.json"', 'characters = "abc ❤"\nlowercase = false\nlength = 7'
     )
