@@ -43,6 +43,7 @@ _VERBS = {
     "baseline": "Keep the runs that releases are compared with.",
     "emoji": "Train a model that suggests emoji for a text, and export it.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
+    "virtual-iphone": "A phone on loopback, to try the pipeline with no phone at hand.",
     "doctor": "Check what is here, what is missing, and what to do next.",
     "completion": "Print the shell completion script.",
 }
@@ -57,7 +58,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        command = importlib.import_module(f"harness.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

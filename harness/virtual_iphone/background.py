@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from harness.virtual_iphone.faults import Fault, parse_fault
-from harness.virtual_iphone.identity import DEFAULT_IOS, DEFAULT_MODEL, PhoneIdentity, phone_identity
-from harness.virtual_iphone.phone import DEFAULT_MEMORY_LIMIT_BYTES, Phone, PhoneSetup
+from harness.virtual_iphone.identity import DEFAULT_IOS, PhoneIdentity
+from harness.virtual_iphone.phone import DEFAULT_MEMORY_LIMIT_BYTES, Phone
 from harness.virtual_iphone.programs import Programs
-from harness.virtual_iphone.virtual_phones import Address, VirtualPhones
+from harness.virtual_iphone.virtual_phones import Address, VirtualPhones, phone_setups
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def background_phones(
     programs: Programs,
     *,
     ios: Sequence[str] = (DEFAULT_IOS,),
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     faults: Sequence[Fault | str] = (),
     memory_limit_bytes: int = DEFAULT_MEMORY_LIMIT_BYTES,
     address: Address | None = None,
@@ -74,12 +74,15 @@ def background_phones(
         UsageError: an unknown release, model or fault.
     """
     values = tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults)
-    identities = [phone_identity(version, model, index) for index, version in enumerate(ios)]
     with tempfile.TemporaryDirectory(prefix="phone-") as folder:
-        setups = [
-            PhoneSetup(identity, Path(folder) / identity.udid, programs, values, memory_limit_bytes)
-            for identity in identities
-        ]
+        setups = phone_setups(
+            Path(folder),
+            programs,
+            ios,
+            model=model,
+            faults=values,
+            memory_limit_bytes=memory_limit_bytes,
+        )
         with _running(VirtualPhones(setups, Path(folder), address)) as phones:
             yield phones
 

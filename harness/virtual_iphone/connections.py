@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
+from dataclasses import dataclass
 
 from harness.virtual_iphone.lockdown import serve_lockdown
 from harness.virtual_iphone.phone import Phone
@@ -18,27 +18,39 @@ from harness.virtual_iphone.streams import (
 )
 
 
+@dataclass(frozen=True)
+class Lockdown:
+    """The door that every client knows."""
+
+
+@dataclass(frozen=True)
+class AppPort:
+    """An app that listens, at this port of the machine."""
+
+    host_port: int
+
+
 async def accept_connection(
     phone: Phone,
-    port: OpenPort | None,
-    listening: Path | None,
+    destination: Lockdown | OpenPort | AppPort,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """Serve one connection until either end leaves: ``port`` a service, ``listening`` an app, neither lockdown."""
+    """Serve one connection until either end leaves."""
     stream = SocketStream(reader, writer, phone.link)
     try:
         phone.happened("connect")
-        if listening is not None:
-            await _forward(stream, listening)
-        elif port is None:
-            await serve_lockdown(stream, phone)
-        else:
-            if port.pairing is not None:
-                await stream.start_tls(phone.pairings.tls_context(port.pairing))
-                if not port.pairing.shows(stream.peer_certificate()):
-                    return
-            await port.service.handler(stream, phone)
+        match destination:
+            case Lockdown():
+                await serve_lockdown(stream, phone)
+            case AppPort(host_port):
+                await _forward(stream, host_port)
+            case OpenPort(service, pairing):
+                if pairing is not None:
+                    await stream.start_tls(phone.pairings.tls_context(pairing))
+                    if not pairing.shows(stream.peer_certificate()):
+                        return
+                await service.handler(stream, phone)
     except (StreamEndedError, OSError):
         pass
     except ProtocolViolationError as violation:
@@ -47,8 +59,8 @@ async def accept_connection(
         await stream.close()
 
 
-async def _forward(stream: Stream, listening: Path) -> None:
-    reader, writer = await asyncio.open_unix_connection(str(listening))
+async def _forward(stream: Stream, host_port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", host_port)
 
     async def outwards() -> None:
         while data := await reader.read(READ_LIMIT_BYTES):

@@ -35,7 +35,9 @@ MODELS = {
 # One release for each way a host reaches the developer services, and the build Apple shipped it as.
 BUILDS = {"16.7": "20H19", "17.2": "21C62", "18.5": "22F76", "26.1": "23B85"}
 DEFAULT_IOS = "18.5"
-DEFAULT_MODEL = "iPhone16,2"
+# The newest model here that shipped before iOS 17, and the newest that takes all the others.
+_MODEL_BEFORE_17 = "iPhone15,2"
+_MODEL_FROM_17 = "iPhone16,2"
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,26 @@ class PhoneIdentity:
 
 
 def phone_identity(
-    ios_version: str = DEFAULT_IOS, model: str = DEFAULT_MODEL, index: int = 0, *, network: bool = False
+    ios_version: str = DEFAULT_IOS, model: str | None = None, index: int = 0, *, network: bool = False
 ) -> PhoneIdentity:
     """The identity of the phone number ``index``: the same arguments give the same identifiers.
+
+    Without ``model`` it is one that runs the release.
 
     Raises:
         UsageError: a model or an iOS release that is not among those known.
     """
-    if model not in MODELS:
-        raise UsageError(
-            f"no such phone: {model!r}", where="--model", next_step=f"Use one of {', '.join(MODELS)}."
-        )
     if ios_version not in BUILDS:
         raise UsageError(
             f"no such iOS release here: {ios_version!r}",
             where="--ios",
             next_step=f"Use one of {', '.join(BUILDS)}.",
+        )
+    if model is None:
+        model = _MODEL_BEFORE_17 if ios_version.startswith("16.") else _MODEL_FROM_17
+    if model not in MODELS:
+        raise UsageError(
+            f"no such phone: {model!r}", where="--model", next_step=f"Use one of {', '.join(MODELS)}."
         )
     digest = hashlib.sha256(f"virtual {model} {ios_version} {index}".encode()).digest()
     # The upper half of a real ECID is small; a tag in it makes the phone easy to tell from a real one.

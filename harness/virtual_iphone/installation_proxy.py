@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.virtual_iphone.apps import InstalledApp
 from harness.virtual_iphone.confined_paths import ConfinedFolder
-from harness.virtual_iphone.ipa import BadPackageError, read_package, unpack
+from harness.virtual_iphone.installing import install_package
+from harness.virtual_iphone.ipa import BadPackageError
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.plist_frames import read_plist, write_plist
 from harness.virtual_iphone.streams import Stream
@@ -96,30 +95,13 @@ def _describe(app: InstalledApp, options: dict[str, Any]) -> dict[str, Any]:
 
 async def _install(stream: Stream, phone: Phone, request: dict[str, Any]) -> None:
     phone.happened("install")
-
-    async def progress(percent: int, status: str) -> None:
-        await write_plist(stream, {"Status": status, "PercentComplete": percent})
-
     try:
-        await progress(5, "CreatingStagingDirectory")
         file = ConfinedFolder(phone.folders.media).target(str(request.get("PackagePath")))
         if not file.is_file():
             raise BadPackageError("PackageInspectionFailed", "there is no such package in the staging folder")
-        package = await asyncio.to_thread(read_package, file)
-        await progress(15, "ExtractingPackage")
-        with tempfile.TemporaryDirectory(dir=phone.folders.root) as folder:
-            if not phone.take_disk(file.stat().st_size):
-                raise BadPackageError("InsufficientStorage", "there is no room on the phone")
-            bundle = await asyncio.to_thread(unpack, file, package, Path(folder))
-            await progress(40, "InspectingPackage")
-            await progress(60, "VerifyingApplication")
-            for process in phone.processes.of_app(package.bundle_id):
-                await phone.processes.kill(process.pid)
-            await progress(80, "InstallingApplication")
-            phone.apps.put(package.bundle_id, bundle, is_development_signed=package.is_development_signed)
-        await progress(90, "GeneratingApplicationMap")
+        async for percent, stage in install_package(phone, file):
+            await write_plist(stream, {"Status": stage, "PercentComplete": percent})
         await write_plist(stream, {"Status": "Complete"})
-        phone.log.write("installd", 1, f"installed {package.bundle_id}")
     except PermissionError as error:
         await _fail(stream, "PackageInspectionFailed", str(error.strerror))
     except BadPackageError as error:

@@ -10,18 +10,16 @@ import socket
 import sys
 from pathlib import Path
 
-from harness.virtual_iphone.ports import app_socket
+from harness.virtual_iphone.ports import announce_app_port
 
 _PIECE_BYTES = 65536
 
 
 def main() -> None:
     """Serve one client after another until the phone ends the app."""
-    place = app_socket(Path(os.environ["VIRTUAL_IPHONE_PORTS"]), int(sys.argv[1]))
-    place.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
-        listener.listen()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ports = Path(os.environ["VIRTUAL_IPHONE_PORTS"])
+        announce_app_port(ports, int(sys.argv[1]), listener.getsockname()[1])
         print(f"listening on port {sys.argv[1]}", flush=True)
         while True:
             client, _ = listener.accept()

@@ -42,9 +42,19 @@ class ServicePorts:
         return self._open.pop(number, None)
 
 
-def app_socket(folder: Path, port: int) -> Path:
-    """The socket of an app that listens on ``port`` of the phone.
+def announce_app_port(folder: Path, port: int, host_port: int) -> None:
+    """Tell the phone that an app listens on ``port``, which is ``host_port`` of this machine.
 
-    Two phones on one machine may have apps on the same port, so that a phone's port is a local socket here.
+    Two phones on one machine may have apps on the same port, so that an app takes any port here and says which.
     """
-    return folder / str(port)
+    temporary = folder / f".{port}"
+    temporary.write_text(str(host_port), "ascii")
+    temporary.replace(folder / str(port))
+
+
+def app_host_port(folder: Path, port: int) -> int | None:
+    """The port of this machine that stands for ``port`` of the phone; ``None`` where no app listens on it."""
+    try:
+        return int((folder / str(port)).read_text("ascii"))
+    except (OSError, ValueError):
+        return None

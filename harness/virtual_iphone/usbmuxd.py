@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.virtual_iphone import usbmux_frames as frames
-from harness.virtual_iphone.connections import accept_connection
+from harness.virtual_iphone.connections import AppPort, Lockdown, accept_connection
 from harness.virtual_iphone.phone import Phone
-from harness.virtual_iphone.ports import LOCKDOWN_PORT, app_socket
+from harness.virtual_iphone.ports import LOCKDOWN_PORT, app_host_port
 
 # Enough that a 4 MiB write of a client arrives in few pieces.
 STREAM_LIMIT_BYTES = 8 * 1024 * 1024
@@ -99,14 +99,13 @@ class Usbmuxd:
             return False
         port = socket.ntohs(port) if isinstance(port, int) and 0 <= port < 65536 else 0
         service = None if port == LOCKDOWN_PORT else phone.ports.take(port)
-        listening = app_socket(phone.folders.ports, port)
-        if port != LOCKDOWN_PORT and service is None and not listening.exists():
+        host_port = app_host_port(phone.folders.ports, port)
+        if port != LOCKDOWN_PORT and service is None and host_port is None:
             writer.write(frames.result_frame(request.tag, frames.RESULT_CONNECTION_REFUSED))
             return False
         writer.write(frames.result_frame(request.tag, frames.RESULT_OK))
-        await accept_connection(
-            phone, service, None if service or port == LOCKDOWN_PORT else listening, reader, writer
-        )
+        destination = Lockdown() if port == LOCKDOWN_PORT else service or AppPort(host_port or 0)
+        await accept_connection(phone, destination, reader, writer)
         return True
 
     def _announce(self, number: int, is_in: bool) -> None:

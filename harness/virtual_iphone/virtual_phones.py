@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from harness.virtual_iphone.phone import Phone, PhoneSetup
+from harness.virtual_iphone.control import ControlServer
+from harness.virtual_iphone.faults import Fault
+from harness.virtual_iphone.identity import DEFAULT_IOS, phone_identity
+from harness.virtual_iphone.phone import DEFAULT_MEMORY_LIMIT_BYTES, Phone, PhoneSetup
+from harness.virtual_iphone.programs import Programs
 from harness.virtual_iphone.service_table import phone_services
 from harness.virtual_iphone.usbmuxd import STREAM_LIMIT_BYTES, Usbmuxd
 
@@ -19,6 +24,30 @@ class Address:
 
     port: int = 0
     socket: Path | None = None
+
+
+def phone_setups(
+    folder: Path,
+    programs: Programs,
+    ios: Sequence[str] = (DEFAULT_IOS,),
+    *,
+    model: str | None = None,
+    faults: Sequence[Fault] = (),
+    memory_limit_bytes: int = DEFAULT_MEMORY_LIMIT_BYTES,
+    network: bool = False,
+) -> list[PhoneSetup]:
+    """One phone for each release in ``ios``, each with a folder of its own below ``folder``.
+
+    Raises:
+        UsageError: an unknown release or model.
+    """
+    identities = [
+        phone_identity(version, model, number, network=network) for number, version in enumerate(ios)
+    ]
+    return [
+        PhoneSetup(identity, folder / identity.udid, programs, tuple(faults), memory_limit_bytes)
+        for identity in identities
+    ]
 
 
 class VirtualPhones:
@@ -50,6 +79,8 @@ class VirtualPhones:
     async def __aenter__(self) -> Self:
         self.phones = [Phone(setup, phone_services()) for setup in self._setups]
         usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
+        self.control = ControlServer(self.phones, self._folder / "control")
+        await self.control.start()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
@@ -72,6 +103,7 @@ class VirtualPhones:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self.control.stop()
         for phone in self.phones:
             await phone.stop()
         for client in list(self._clients):
