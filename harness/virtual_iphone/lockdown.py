@@ -25,15 +25,16 @@ class _RefusedError(Exception):
         self.error = error
 
 
-async def serve_lockdown(stream: Stream, phone: Phone) -> None:
-    """Answer one client until it leaves."""
-    await _Conversation(stream, phone).run()
+async def serve_lockdown(stream: Stream, phone: Phone, *, is_trusted: bool = False) -> None:
+    """Answer one client until it leaves; ``is_trusted`` where it came through a tunnel, as only paired hosts do."""
+    await _Conversation(stream, phone, is_trusted=is_trusted).run()
 
 
 class _Conversation:
-    def __init__(self, stream: Stream, phone: Phone) -> None:
+    def __init__(self, stream: Stream, phone: Phone, *, is_trusted: bool) -> None:
         self._stream = stream
         self._phone = phone
+        self._came_trusted = is_trusted
         self._session: tuple[str, Pairing] | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "QueryType": lambda _: {"Type": "com.apple.mobile.lockdown"},
@@ -87,11 +88,15 @@ class _Conversation:
         # The phone ends TLS and with it the connection; a client that wants more connects again.
         await write_plist(self._stream, answer | {"Result": "Success"})
 
+    @property
+    def _is_trusted(self) -> bool:
+        return self._came_trusted or self._session is not None
+
     def _get_value(self, request: dict[str, Any]) -> dict[str, Any]:
         domain, key = request.get("Domain"), request.get("Key")
-        if self._session is None and domain in PROTECTED_DOMAINS:
+        if not self._is_trusted and domain in PROTECTED_DOMAINS:
             raise _RefusedError("GetProhibited")
-        value = read_value(self._phone, domain, key, is_trusted=self._session is not None)
+        value = read_value(self._phone, domain, key, is_trusted=self._is_trusted)
         if value is None:
             raise _RefusedError("MissingValue")
         answer: dict[str, Any] = {"Value": value}
@@ -109,7 +114,7 @@ class _Conversation:
 
     def _changeable_key(self, request: dict[str, Any]) -> str:
         key = request.get("Key")
-        if self._session is None or not isinstance(key, str):
+        if not self._is_trusted or not isinstance(key, str):
             raise _RefusedError("SetProhibited")
         return key
 

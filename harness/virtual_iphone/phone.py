@@ -122,6 +122,11 @@ class Phone:
         return self.image_type in self.images
 
     @property
+    def has_developer_services(self) -> bool:
+        """Whether the services that come with the disk image run."""
+        return self.has_developer_mode and self.has_developer_image
+
+    @property
     def images(self) -> dict[str, bytes]:
         """The mounted disk images: type → signature."""
         return {} if self.faults.get(NoImage) is not None else self.mounted_images

@@ -24,13 +24,15 @@ class Service:
 
     ``handler`` talks to one client until the stream ends; it may raise ``StreamEndedError`` and
     ``ProtocolViolationError``, which close the connection. ``is_there`` tells whether lockdown knows the service
-    at all: developer services exist only once an image is mounted.
+    at all: developer services exist only once an image is mounted. ``over_tunnel`` tells whether a tunnel reaches it
+    too.
     """
 
     name: str
     handler: Handler
     needs_unlocked: bool = False
     is_there: Callable[[Phone], bool] = _always
+    over_tunnel: bool = True
 
 
 class ServiceRegistry:

@@ -24,7 +24,8 @@ from pymobiledevice3.services.dvt.instruments.sysmontap import Sysmontap
 BUNDLE_ID = "org.harness.runner"
 _PATIENCE_S = 20
 
-ROUTES = pytest.mark.parametrize("ios", ["16.7"])
+# By lockdown, and through a tunnel.
+ROUTES = pytest.mark.parametrize("ios", ["16.7", "18.5"])
 
 
 class _WatchfulService(ProcessControlService):
@@ -48,7 +49,7 @@ def _run(coroutine: Any) -> Any:
     return asyncio.run(asyncio.wait_for(coroutine, _PATIENCE_S))
 
 
-@ROUTES
+@pytest.mark.parametrize("ios", ["16.7", "18.5", "26.1"])
 def test_an_app_is_launched_and_its_output_and_exit_code_come_back(
     ios: str, start_phone: Callable[..., Any], route: Callable[[], Any]
 ) -> None:
