@@ -104,6 +104,12 @@ void harness_runner_cancel(harness_runner* runner);
 char* harness_runner_describe(harness_runner* runner, const char* model_file);
 void harness_runner_free_text(char* text);
 
+/* The jobs of a root in the order of their names, as one line of JSON (docs/wire-format.md, "What the runner
+ * prints"), to be freed with harness_runner_free_text; NULL: see last_error. */
+char* harness_runner_list_jobs(harness_runner* runner, const char* root);
+/* Removes a job and the blobs that only it names. 0: see last_error. */
+int32_t harness_runner_delete_job(harness_runner* runner, const char* root, const char* job_id);
+
 /* Why the last call did not succeed, or an empty text; valid until the next call on `runner`. */
 const char* harness_runner_last_error(const harness_runner* runner);
 

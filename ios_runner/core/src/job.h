@@ -69,6 +69,9 @@ struct Job {
   StopRule steady;
 };
 
+// 1 to 100 letters, digits, '.', '_' or '-', the first a letter or a digit: safe as a folder's name.
+bool is_job_id(const std::string& text);
+
 // Throws FormatError.
 Job parse_job(std::string_view json);
 

@@ -35,6 +35,7 @@ void LogHistoryReader::take(std::string_view line) {
   const std::string event = reader.text("event");
   const uint64_t t_ns = count(reader, "t_ns");
   history_.finished = event == "job_finished";
+  history_.failure.reset();
   if (event == "job_started") {
     const int64_t version = reader.integer("wire_version", 1);
     if (version > kWireVersion) throw FormatError("wire_version: written by a newer runner; update the runner");
@@ -48,7 +49,13 @@ void LogHistoryReader::take(std::string_view line) {
     skip(reader, {"inputs", "outputs"});
   } else if (event == "stage_finished") {
     if (reader.text("stage") == "warmup") warmup_end_ns_ = steady_end_ns_ = t_ns;
-    skip(reader, {"memory"}, {"duration_ns", "conditions", "weight_cache"});
+    const Json& memory = reader.required("memory");
+    const auto peak = memory.members.find("peak_footprint_bytes");
+    if (peak != memory.members.end()) {
+      const auto bytes = static_cast<uint64_t>(as_integer(peak->second, "memory.peak_footprint_bytes", 0));
+      history_.peak_footprint_bytes = std::max(history_.peak_footprint_bytes.value_or(0), bytes);
+    }
+    skip(reader, {}, {"duration_ns", "conditions", "weight_cache"});
   } else if (event == "samples") {
     const std::string& phase = reader.text("phase");
     if (phase != "warmup" && phase != "steady") throw FormatError("phase: 'warmup' or 'steady' was expected");
@@ -58,7 +65,10 @@ void LogHistoryReader::take(std::string_view line) {
       throw FormatError("inputs and latency_ns must be equally long and not empty");
     }
     const int64_t most = input_count_ ? static_cast<int64_t>(*input_count_) - 1 : INT64_MAX;
-    for (const Json& latency : latencies) as_integer(latency, "latency_ns", 1);
+    for (const Json& latency : latencies) {
+      const int64_t ns = as_integer(latency, "latency_ns", 1);
+      if (phase == "steady") history_.steady_latency_ns.push_back(static_cast<uint64_t>(ns));
+    }
     for (const Json& input : inputs) {
       const auto index = static_cast<size_t>(as_integer(input, "inputs", 0, most));
       if (phase == "steady" && input_count_) history_.recorded[index] = true;
@@ -80,7 +90,8 @@ void LogHistoryReader::take(std::string_view line) {
     history_.profiled = true;
     skip(reader, {"runs", "invocations_ns", "operations", "delegated_operations", "partitions", "times"});
   } else if (event == "job_failed") {
-    skip(reader, {"stage", "code", "message"});
+    history_.failure = reader.text("message");
+    skip(reader, {"stage", "code"});
   } else if (event == "job_finished") {
     skip(reader, {"steady_samples", "output_records", "outputs_bytes", "outputs_sha256", "repeat_mismatches"});
   } else {

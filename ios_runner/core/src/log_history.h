@@ -16,12 +16,15 @@ struct LogHistory {
   bool finished = false;   // the last record is job_finished
   bool delegated = false;  // the event `delegation` is there
   bool profiled = false;
+  std::optional<std::string> failure;  // the message of the last record, where that is job_failed
   std::optional<uint64_t> output_record_bytes;
+  std::optional<uint64_t> peak_footprint_bytes;  // the highest of all attempts
 
   uint64_t steady_samples = 0;
   uint64_t repeat_mismatches = 0;
   // From the end of the warm-up to the last block, over all attempts.
   uint64_t steady_elapsed_ns = 0;
+  std::vector<uint64_t> steady_latency_ns;
   std::vector<bool> recorded;  // by input of the shard: a steady sample names it
 };
 

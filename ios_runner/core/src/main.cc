@@ -2,14 +2,19 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "conditions_file.h"
 #include "harness_runner.h"
+#include "inbox.h"
+#include "live_command.h"
 
 namespace {
 
@@ -18,6 +23,12 @@ constexpr char kUsage[] =
     "local|virtual|iphone]\n"
     "                          [--device-model M] [--os NAME] [--os-version V] [--conditions FILE]\n"
     "       harness-runner describe MODEL --runtime LIBRARY [--runtime-version V]\n"
+    "       harness-runner run-inbox ROOT --runtime LIBRARY [...]\n"
+    "                          every job of ROOT that has not ended, one after another in one process\n"
+    "       harness-runner jobs ROOT\n"
+    "       harness-runner delete ROOT --job JOB_ID\n"
+    "       harness-runner classify LIVE_JSON --runtime LIBRARY [--as record|text|WIDTHxHEIGHT] < INPUTS\n"
+    "       harness-runner prepare LIVE_JSON --runtime LIBRARY --as text|WIDTHxHEIGHT < INPUTS > RECORDS\n"
     "       harness-runner version\n"
     "exit status: 0 finished, 2 wrong use or nothing could be written down, 3 the job failed (see its "
     "events.jsonl)\n";
@@ -36,12 +47,14 @@ struct Arguments {
   const char* runtime = nullptr;
   const char* runtime_version = nullptr;
   const char* conditions = nullptr;
+  const char* job = nullptr;
+  const char* form = nullptr;
   harness_runner_device device{};
 };
 
 // Where the value of an option goes; nullptr for what is no option.
 const char** place_of(const char* word, Arguments& arguments) {
-  const std::array<std::pair<const char*, const char**>, 7> places{{
+  const std::array<std::pair<const char*, const char**>, 9> places{{
       {"--runtime", &arguments.runtime},
       {"--runtime-version", &arguments.runtime_version},
       {"--target-class", &arguments.device.target_class},
@@ -49,6 +62,8 @@ const char** place_of(const char* word, Arguments& arguments) {
       {"--os", &arguments.device.os},
       {"--os-version", &arguments.device.os_version},
       {"--conditions", &arguments.conditions},
+      {"--job", &arguments.job},
+      {"--as", &arguments.form},
   }};
   for (const auto& [option, place] : places) {
     if (std::strcmp(word, option) == 0) return place;
@@ -62,7 +77,7 @@ int wrong_use(const char* problem, const char* word) {
 }
 
 // False after it said what is wrong.
-bool parse(int argc, char** argv, Arguments& arguments) {
+bool parse(int argc, char** argv, bool needs_runtime, Arguments& arguments) {
   for (int i = 2; i < argc; ++i) {
     const char* word = argv[i];
     const char** place = place_of(word, arguments);
@@ -81,8 +96,9 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     *place = argv[i];
   }
   if (arguments.path == nullptr) wrong_use("a path is missing", "");
-  if (arguments.path != nullptr && arguments.runtime == nullptr) wrong_use("--runtime is missing", "");
-  return arguments.path != nullptr && arguments.runtime != nullptr;
+  const bool has_runtime = arguments.runtime != nullptr || !needs_runtime;
+  if (arguments.path != nullptr && !has_runtime) wrong_use("--runtime is missing", "");
+  return arguments.path != nullptr && has_runtime;
 }
 
 bool is_target_class(const char* name) {
@@ -106,6 +122,11 @@ void read_conditions(void* path, harness_runner_conditions* conditions) {
   harness::read_conditions_file(static_cast<const char*>(path), *conditions);
 }
 
+int fail(harness_runner* runner, const char* what) {
+  std::fprintf(stderr, "harness-runner: %s: %s\n", what, harness_runner_last_error(runner));
+  return HARNESS_RUNNER_UNUSABLE;
+}
+
 int run(harness_runner* runner, const char* job_folder) {
   g_runner = runner;
   handle_signals();
@@ -121,16 +142,67 @@ int run(harness_runner* runner, const char* job_folder) {
   return status;
 }
 
-int describe(harness_runner* runner, const char* model, FILE* out) {
-  char* text = harness_runner_describe(runner, model);
-  if (text == nullptr) {
-    std::fprintf(stderr, "harness-runner: %s: %s\n", model, harness_runner_last_error(runner));
+// What a tap on the app does. The exit status is the worst of the jobs'.
+int run_inbox(harness_runner* runner, const std::string& root) {
+  std::vector<harness::JobState> jobs;
+  try {
+    jobs = harness::list_jobs(root);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "harness-runner: %s\n", error.what());
     return HARNESS_RUNNER_UNUSABLE;
   }
+  int worst = HARNESS_RUNNER_FINISHED;
+  for (const harness::JobState& job : jobs) {
+    if (!harness::is_waiting(job)) continue;
+    const int status = run(runner, (root + "/jobs/" + job.job_id).c_str());
+    if (status != HARNESS_RUNNER_FINISHED && worst != HARNESS_RUNNER_UNUSABLE) worst = status;
+  }
+  return worst;
+}
+
+int print(harness_runner* runner, const char* what, char* text, FILE* out) {
+  if (text == nullptr) return fail(runner, what);
   std::fprintf(out, "%s\n", text);
   harness_runner_free_text(text);
   return std::fflush(out) == 0 ? HARNESS_RUNNER_FINISHED : HARNESS_RUNNER_UNUSABLE;
 }
+
+int delete_job(harness_runner* runner, const Arguments& arguments) {
+  if (arguments.job == nullptr) return wrong_use("--job is missing", "");
+  if (harness_runner_delete_job(runner, arguments.path, arguments.job) == 0) return fail(runner, arguments.path);
+  return HARNESS_RUNNER_FINISHED;
+}
+
+struct Verb {
+  const char* name;
+  bool needs_runtime;
+  int (*act)(harness_runner* runner, const Arguments& arguments, FILE* out);
+};
+
+constexpr std::array<Verb, 7> kVerbs{{
+    {"run", true,
+     [](harness_runner* runner, const Arguments& arguments, FILE*) { return run(runner, arguments.path); }},
+    {"run-inbox", true,
+     [](harness_runner* runner, const Arguments& arguments, FILE*) { return run_inbox(runner, arguments.path); }},
+    {"describe", true,
+     [](harness_runner* runner, const Arguments& arguments, FILE* out) {
+       return print(runner, arguments.path, harness_runner_describe(runner, arguments.path), out);
+     }},
+    {"jobs", false,
+     [](harness_runner* runner, const Arguments& arguments, FILE* out) {
+       return print(runner, arguments.path, harness_runner_list_jobs(runner, arguments.path), out);
+     }},
+    {"delete", false,
+     [](harness_runner* runner, const Arguments& arguments, FILE*) { return delete_job(runner, arguments); }},
+    {"classify", true,
+     [](harness_runner* runner, const Arguments& arguments, FILE* out) {
+       return harness::run_live_command(runner, arguments.path, arguments.form, false, out);
+     }},
+    {"prepare", true,
+     [](harness_runner* runner, const Arguments& arguments, FILE* out) {
+       return harness::run_live_command(runner, arguments.path, arguments.form, true, out);
+     }},
+}};
 
 }  // namespace
 
@@ -145,14 +217,16 @@ int main(int argc, char** argv) {
                 static_cast<int>(harness_runner_wire_version()), harness_runner_platform());
     return HARNESS_RUNNER_FINISHED;
   }
-  if (verb != "run" && verb != "describe") return wrong_use("unknown command: ", verb.c_str());
+  const auto* const command =
+      std::find_if(kVerbs.begin(), kVerbs.end(), [&verb](const Verb& known) { return verb == known.name; });
+  if (command == kVerbs.end()) return wrong_use("unknown command: ", verb.c_str());
   Arguments arguments;
-  if (!parse(argc, argv, arguments)) return HARNESS_RUNNER_UNUSABLE;
+  if (!parse(argc, argv, command->needs_runtime, arguments)) return HARNESS_RUNNER_UNUSABLE;
   const char* target_class = arguments.device.target_class;
   if (target_class != nullptr && !is_target_class(target_class)) {
     return wrong_use("unknown target class: ", target_class);
   }
-  harness_runner* runner = harness_runner_create(arguments.runtime);
+  harness_runner* runner = harness_runner_create(arguments.runtime != nullptr ? arguments.runtime : "");
   if (runner == nullptr) {
     std::fputs("harness-runner: no memory left\n", stderr);
     return HARNESS_RUNNER_UNUSABLE;
@@ -166,8 +240,7 @@ int main(int argc, char** argv) {
   // Standard output is for results: what the runtime or its delegates print goes to standard error.
   FILE* out = ::fdopen(::dup(STDOUT_FILENO), "w");
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  const int status =
-      verb == "run" || out == nullptr ? run(runner, arguments.path) : describe(runner, arguments.path, out);
+  const int status = command->act(runner, arguments, out != nullptr ? out : stderr);
   if (out != nullptr) std::fclose(out);
   harness_runner_destroy(runner);
   return status;

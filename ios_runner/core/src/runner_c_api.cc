@@ -11,20 +11,15 @@
 #include "errors.h"
 #include "event_log.h"
 #include "harness_runner.h"
+#include "inbox.h"
 #include "job_runner.h"
 #include "json_writer.h"
 #include "model_session.h"
+#include "runner_handle.h"
 
 #ifndef HARNESS_VERSION
 #error "HARNESS_VERSION comes from the build"
 #endif
-
-struct harness_runner {
-  harness::RunnerSettings settings;
-  harness::Interruptions interruptions;
-  std::atomic<bool> cancel{false};
-  std::string last_error;
-};
 
 static_assert(std::atomic<bool>::is_always_lock_free, "harness_runner_cancel runs in signal handlers");
 
@@ -34,16 +29,39 @@ using namespace harness;
 
 constexpr char kNoMemory[] = "no memory left";
 
-void remember(harness_runner* runner, const char* message) {
-  try {
-    runner->last_error = message;
-  } catch (const std::bad_alloc&) {
-    runner->last_error.clear();
-  }
-}
-
 void replace(std::string& text, const char* value) {
   if (value != nullptr) text = value;
+}
+
+std::string jobs_text(const std::string& root) {
+  JsonWriter writer;
+  writer.begin_object().key("jobs").begin_array();
+  for (const JobState& job : list_jobs(root)) {
+    writer.begin_object().member("job_id", job.job_id).member("state", job_state_name(job.kind));
+    writer.key("waiting").boolean(is_waiting(job));
+    writer.member("variant", job.variant).member("model_sha256", job.model_sha256);
+    if (!job.problem.empty()) writer.member("problem", job.problem);
+    writer.member("input_count", job.input_count).member("steady_samples", job.steady_samples);
+    writer.member("planned_samples", job.planned_samples);
+    writer.member("median_latency_ns", job.median_latency_ns);
+    writer.member("peak_footprint_bytes", job.peak_footprint_bytes);
+    writer.member("folder_bytes", job.folder_bytes).end_object();
+  }
+  writer.end_array().end_object();
+  return writer.str();
+}
+
+template <typename MakeText>
+char* text_or_error(harness_runner* runner, MakeText make_text) {
+  runner->last_error.clear();
+  try {
+    return ::strdup(make_text().c_str());
+  } catch (const std::bad_alloc&) {
+    remember(runner->last_error, kNoMemory);
+  } catch (const std::exception& error) {
+    remember(runner->last_error, error.what());
+  }
+  return nullptr;
 }
 
 std::string folder_of(const std::string& file) {
@@ -134,14 +152,14 @@ harness_runner_status harness_runner_run(harness_runner* runner, const char* job
     if (job_folder == nullptr) throw LogUnwritable("no job folder was given");
     const auto failure = run_job(job_folder, runner->settings, runner->interruptions, runner->cancel);
     status = failure ? HARNESS_RUNNER_FAILED : HARNESS_RUNNER_FINISHED;
-    if (failure) remember(runner, failure->c_str());
+    if (failure) remember(runner->last_error, failure->c_str());
   } catch (const Cancelled& cancelled) {
     status = HARNESS_RUNNER_CANCELLED;
-    remember(runner, cancelled.what());
+    remember(runner->last_error, cancelled.what());
   } catch (const std::bad_alloc&) {
-    remember(runner, kNoMemory);
+    remember(runner->last_error, kNoMemory);
   } catch (const std::exception& error) {
-    remember(runner, error.what());
+    remember(runner->last_error, error.what());
   }
   runner->cancel.store(false);
   return status;
@@ -150,16 +168,29 @@ harness_runner_status harness_runner_run(harness_runner* runner, const char* job
 void harness_runner_cancel(harness_runner* runner) { runner->cancel.store(true); }
 
 char* harness_runner_describe(harness_runner* runner, const char* model_file) {
+  return text_or_error(runner, [=] {
+    if (model_file == nullptr) throw LogUnwritable("no model file was given");
+    return describe(*runner, model_file);
+  });
+}
+
+char* harness_runner_list_jobs(harness_runner* runner, const char* root) {
+  return text_or_error(runner, [=] {
+    if (root == nullptr) throw LogUnwritable("no folder was given");
+    return jobs_text(root);
+  });
+}
+
+int32_t harness_runner_delete_job(harness_runner* runner, const char* root, const char* job_id) {
   runner->last_error.clear();
   try {
-    if (model_file == nullptr) throw LogUnwritable("no model file was given");
-    return ::strdup(describe(*runner, model_file).c_str());
-  } catch (const std::bad_alloc&) {
-    remember(runner, kNoMemory);
+    if (root == nullptr || job_id == nullptr) throw LogUnwritable("no job was given");
+    delete_job(root, job_id);
+    return 1;
   } catch (const std::exception& error) {
-    remember(runner, error.what());
+    remember(runner->last_error, error.what());
   }
-  return nullptr;
+  return 0;
 }
 
 void harness_runner_free_text(char* text) { ::free(text); }

@@ -10,7 +10,8 @@ namespace harness {
 TextEncoder::TextEncoder(const Encoding& encoding)
     : lowercase_(encoding.lowercase), length_(static_cast<size_t>(encoding.shape.back())) {
   int32_t number = kFirstCharacter;
-  for (size_t at = 0; at < encoding.alphabet.size();) number_of_.emplace(next_code_point(encoding.alphabet, at), number++);
+  for (size_t at = 0; at < encoding.alphabet.size();)
+    number_of_.emplace(next_code_point(encoding.alphabet, at), number++);
 }
 
 void TextEncoder::encode(std::string_view utf8, int32_t* numbers) const {

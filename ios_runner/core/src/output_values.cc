@@ -1,0 +1,36 @@
+#include "output_values.h"
+
+#include <algorithm>
+
+namespace harness {
+namespace {
+
+template <typename Integer>
+void dequantize(const TensorInfo& tensor, const void* elements, uint64_t count, float* values) {
+  const auto* in = static_cast<const Integer*>(elements);
+  const auto zero_point = static_cast<float>(tensor.quantization->zero_point);
+  for (uint64_t i = 0; i < count; ++i) {
+    values[i] = tensor.quantization->scale * (static_cast<float>(in[i]) - zero_point);
+  }
+}
+
+}  // namespace
+
+bool has_real_values(const TensorInfo& tensor) {
+  if (tensor.dtype == DType::kFloat32) return true;
+  const bool integer =
+      tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8 || tensor.dtype == DType::kInt16;
+  return integer && tensor.quantization.has_value();
+}
+
+void read_real_values(const TensorInfo& tensor, const void* elements, float* values) {
+  const uint64_t count = element_count(tensor.shape).value_or(0);
+  switch (tensor.dtype) {
+    case DType::kInt8: dequantize<int8_t>(tensor, elements, count, values); return;
+    case DType::kUInt8: dequantize<uint8_t>(tensor, elements, count, values); return;
+    case DType::kInt16: dequantize<int16_t>(tensor, elements, count, values); return;
+    default: std::copy_n(static_cast<const float*>(elements), count, values); return;
+  }
+}
+
+}  // namespace harness
