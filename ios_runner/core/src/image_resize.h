@@ -16,7 +16,7 @@ struct Span {
 };
 
 // One axis: for each target pixel the source pixels it is made of and their weights. The fixed-point weights and
-// their rounding are those of src/libImaging/Resample.c of Pillow (8 bits a channel).
+// their rounding are those of src/libImaging/Resample.c of Pillow 13 (8 bits a channel).
 class ResizeAxis {
  public:
   // `box` of `source_size` pixels becomes `target_size`.
@@ -25,6 +25,7 @@ class ResizeAxis {
   // All source pixels that any target pixel needs; they may lie outside the box.
   Span needed() const;
   bool is_copy() const { return is_copy_; }
+  int source_size() const { return source_size_; }
   int target_size() const { return static_cast<int>(spans_.size()); }
   const Span& span(int target) const { return spans_[static_cast<size_t>(target)]; }
   const int32_t* weights(int target) const { return &weights_[static_cast<size_t>(target) * taps_]; }
@@ -33,6 +34,7 @@ class ResizeAxis {
   std::vector<Span> spans_;
   std::vector<int32_t> weights_;
   size_t taps_ = 0;
+  int source_size_ = 0;
   bool is_copy_ = false;
 };
 
@@ -48,13 +50,12 @@ class RgbResizer {
   void resize(const ReadRow& read_row, uint8_t* rgb, size_t row_bytes);
 
  private:
-  void resize_across(const ReadRow& read_row);
-  void resize_down(uint8_t* rgb, size_t row_bytes) const;
-
   ResizeAxis across_;
   ResizeAxis down_;
-  std::vector<uint8_t> source_row_;
-  std::vector<uint8_t> rows_;  // of the target's width, for the source rows needed
+  bool across_first_;
+  std::vector<uint8_t> source_;   // the pixels needed
+  std::vector<uint8_t> between_;  // after the first pass
+  std::vector<int32_t> sums_;
 };
 
 }  // namespace harness
