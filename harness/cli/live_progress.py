@@ -87,6 +87,16 @@ class LiveProgress:
         self._console.print(f"Measuring on {escape(target)}: {len(jobs)} jobs in {rounds} rounds{resumed}")
         self._update("jobs", "Measuring", len(done), len(jobs))
 
+    def round_added(self, jobs: Sequence[ScheduledJob], still_open: Sequence[str]) -> None:
+        rules = f"{len(still_open)} rule{'s' if len(still_open) != 1 else ''} open"
+        self._console.print(
+            f"  [dim]round {jobs[0].round_index + 1}: {rules}: {escape(', '.join(still_open))}[/]"
+        )
+        if "jobs" in self._tasks:
+            task = self._tasks["jobs"]
+            total = self._live.tasks[self._live.task_ids.index(task)].total or 0
+            self._live.update(task, total=total + len(jobs))
+
     def job_started(self, job: ScheduledJob) -> None:
         self._job_runs[job.job_id] = 0
         self._note("jobs", f"round {job.round_index + 1}: {job.variant}")

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
 )
 @click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Sample until every rule is decided at the policy's error rates, or the budget is spent.",
+)
+@click.option(
     "--release", default="", help="What is measured, for the history: an app version, a tag, a commit."
 )
 @click.option(
@@ -42,6 +47,7 @@ def command(
     policy: Path | None,
     runs: Path | None,
     cache: Path | None,
+    until_decided: bool,
     release: str,
     as_json: bool,
 ) -> int:
@@ -69,6 +75,12 @@ def command(
             where="--target",
             next_step="Leave --target out, or start a new run: harness run SUITE --target TARGET.",
         )
+    if resume and until_decided:
+        raise UsageError(
+            "a run goes on as it was planned: sampling until decided is chosen when it starts",
+            where="--until-decided",
+            next_step="Leave it out, or start a new run: harness run SUITE --until-decided.",
+        )
     if len(release) > LONGEST_RELEASE:
         raise UsageError(
             f"a release's name has at most {LONGEST_RELEASE} characters, not {len(release)}",
@@ -78,7 +90,9 @@ def command(
     runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
     with LiveProgress(console) as progress:
-        folder = _resumed(suite, runs) if resume else _new(suite, target, runs, judging, release)
+        folder = (
+            _resumed(suite, runs) if resume else _new(suite, target, runs, judging, release, until_decided)
+        )
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
             report = _work(folder, cache or cache_folder(), progress, judging, is_new=not resume)
@@ -108,6 +122,7 @@ def _new(
     runs: Path,
     judging: tuple[PolicySection, Path] | None,
     release: str,
+    until_decided: bool,
 ) -> RunFolder:
     from harness.cli.places import runner_override
     from harness.pipeline.choose_target import absolute_target, choose_target
@@ -124,7 +139,8 @@ def _new(
     choose_target(name, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()).close()
     read_baseline(*(judging or (suite.policy, base)))
     source = open_suite_source(suite, base)
-    return RunFolder.create(runs, plan_run(suite, suite_path, text, source, name, release))
+    plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
+    return RunFolder.create(runs, plan)
 
 
 def _resumed(named: Path | None, runs: Path) -> RunFolder:
@@ -144,9 +160,10 @@ def _work(
     from harness.cli.places import runner_override
     from harness.errors import HarnessError
     from harness.pipeline.choose_target import choose_target
-    from harness.pipeline.evaluate import evaluate, suite_of
+    from harness.pipeline.evaluate import evaluate, read_baseline, suite_of
     from harness.pipeline.measure import measure
     from harness.pipeline.prepare import prepare
+    from harness.pipeline.until_decided import sample_until_decided
     from harness.wire.blobs import BlobStore
 
     suite = suite_of(folder)
@@ -163,7 +180,20 @@ def _work(
                 folder.plan().target, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()
             )
             try:
-                measure(folder, suite.variants.specs, variants, BlobStore(cache), target, progress)
+                if folder.plan().until_decided is None:
+                    measure(folder, suite.variants.specs, variants, BlobStore(cache), target, progress)
+                else:
+                    section, base = judging or (suite.policy, Path(folder.plan().suite_path).parent)
+                    sample_until_decided(
+                        folder,
+                        suite,
+                        variants,
+                        BlobStore(cache),
+                        target,
+                        progress,
+                        policy=section,
+                        baseline=read_baseline(section, base),
+                    )
             finally:
                 target.close()
         report = evaluate(folder, *(judging or ()))

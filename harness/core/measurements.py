@@ -186,3 +186,8 @@ def not_built(build: FailedBuild) -> NotMeasured:
 
 
 Result = Annotated[Measurement | NotMeasured, Field(discriminator="outcome")]
+
+
+def result_name(result: Measurement | NotMeasured) -> str:
+    """The variant's."""
+    return result.variant.name if isinstance(result, Measurement) else result.name

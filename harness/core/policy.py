@@ -13,6 +13,8 @@ from harness.core.measurements import Confidence
 from harness.core.value import Value
 from harness.core.variants import VariantName
 
+ErrorRate = Annotated[float, Field(gt=0, le=0.5)]
+
 BASELINE = "baseline"
 """As ``relative_to``: the same variant in the baseline, an earlier run's results."""
 
@@ -84,6 +86,8 @@ class Rule(Value):
     """Variants it holds for; empty: all, except the one named by ``relative_to``."""
     target_class: TargetClass | None = None
     """Only evidence of this class counts (sizes apart); none: evidence of any class."""
+    indifference: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """The policy's, for this rule alone."""
 
     @model_validator(mode="after")
     def _limit_makes_sense(self) -> Rule:
@@ -113,10 +117,19 @@ class Policy(Value):
     """Rules, and whom they bind.
 
     ``confidence`` is that of the two-sided intervals that decide: at 0.95 a rule passes or fails only
-    if the figure is on one side of the limit with 97.5 % confidence, and is undecided otherwise.
+    if the figure is on one side of the limit with 97.5 % confidence, and is undecided otherwise. A run that
+    was sampled until decided is judged by ``alpha``, ``beta`` and ``indifference`` instead.
     """
 
     confidence: Confidence = 0.95
+    alpha: ErrorRate = 0.05
+    """Of sampling until decided: at most this is the chance that a variant passes which breaks a rule."""
+    beta: ErrorRate = 0.05
+    """Of the same: at most this is the chance that a rule fails although every candidate meets them all, each by
+    ``indifference``."""
+    indifference: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """By how much a good variant is better than a limit: in the unit of proportions (0.01 is one percentage point), as
+    a share of the limit for all else. Between the two either answer is right. 0: it need only meet the limit."""
     rules: tuple[Rule, ...] = ()
     candidates: tuple[VariantName, ...] = ()
     """Variants that may be released: the verdict is about these. Empty: all that were measured (the

@@ -11,7 +11,7 @@ from harness.core.events import TargetClass
 from harness.core.findings import Finding
 from harness.core.jobs import Count, PositiveCount
 from harness.core.measurements import Result
-from harness.core.runs import Plan, SkippedInput
+from harness.core.runs import Plan, SamplingEnd, SkippedInput
 from harness.core.value import Value
 from harness.core.verdict import Verdict
 from harness.core.workload import Workload
@@ -36,6 +36,8 @@ class RunReport(Value):
     chain: Chain | None = None
     findings: tuple[Finding, ...]
     verdict: Verdict
+    sampling_end: SamplingEnd | None = None
+    """Of a run that was sampled until decided, once it stopped."""
     jobs_done: Count
     jobs_planned: PositiveCount
     measuring_ns: Count = Field(description="wall time of the jobs that ran")

@@ -39,6 +39,25 @@ class Host(Value):
     packages: dict[str, str]
 
 
+class SamplingBudget(Value):
+    """What a run that is sampled until decided may spend; besides, every input once."""
+
+    max_rounds: PositiveCount
+    max_duration_ns: PositiveCount
+    """Of all jobs together, as the host saw them."""
+    inputs_per_round: PositiveCount | None = None
+    """Absent: so that they last for four times ``Plan.rounds``."""
+
+
+class SamplingEnd(Value):
+    """When and why such a run stopped. ``is_decided``: every rule had its answer."""
+
+    rounds: Count
+    spent_ns: Count
+    is_decided: bool
+    reason: str
+
+
 class Plan(Value):
     """What a run is going to do; written first, never changed."""
 
@@ -56,6 +75,8 @@ class Plan(Value):
     rounds: PositiveCount
     seed: int
     settings: RunSettings
+    until_decided: SamplingBudget | None = None
+    """Sampling goes on round after round until every rule is decided; none: ``rounds`` and no more."""
     release: Annotated[str, Field(max_length=LONGEST_RELEASE)] = ""
     """What the team calls the state it measures: an app version, a tag, a commit. ``harness history`` shows it."""
 

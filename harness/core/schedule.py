@@ -28,14 +28,24 @@ def schedule(variants: Sequence[str], input_count: int, rounds: int, seed: int) 
     for round_index, (first_input, count) in enumerate(shards(input_count, rounds)):
         order = list(variants)
         generator.shuffle(order)
-        jobs.extend(
-            ScheduledJob(
-                job_id=f"r{round_index:02d}-{name}",
-                variant=name,
-                round_index=round_index,
-                first_input=first_input,
-                input_count=count,
-            )
-            for name in order
-        )
+        jobs.extend(_job(name, round_index, first_input, count) for name in order)
     return tuple(jobs)
+
+
+def further_round(
+    variants: Sequence[str], round_index: int, shard: tuple[int, int], seed: int
+) -> tuple[ScheduledJob, ...]:
+    """One more round of an until-decided run: ``variants`` on ``shard``, in an order by ``seed`` and the round."""
+    order = list(variants)
+    random.Random(f"{seed}/{round_index}").shuffle(order)
+    return tuple(_job(name, round_index, *shard) for name in order)
+
+
+def _job(variant: str, round_index: int, first_input: int, input_count: int) -> ScheduledJob:
+    return ScheduledJob(
+        job_id=f"r{round_index:02d}-{variant}",
+        variant=variant,
+        round_index=round_index,
+        first_input=first_input,
+        input_count=input_count,
+    )

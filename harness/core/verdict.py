@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 
 from harness.core.evidence import (
     Figure,
@@ -14,39 +14,28 @@ from harness.core.evidence import (
     refused_comparison,
     refused_device,
 )
-from harness.core.jobs import PositiveCount
-from harness.core.measurements import Interval, Measurement, NotMeasured, Result
+from harness.core.measurements import Measurement, NotMeasured, Result, result_name
 from harness.core.policy import BASELINE, Policy, Rule, Unit
+from harness.core.rule_result import Answer, RuleResult, sequential_result, shown
+from harness.core.sampling import Sampled
+from harness.core.sequential import Decision, Rates, judge_sequentially
 from harness.core.value import Value
+
+__all__ = ["Answer", "RuleResult", "SampledEvidence", "Verdict", "judge", "open_rules", "shown"]
 
 _MOST_INPUTS = 10_000_000
 """Beyond it a number of further inputs is no advice."""
 
 
-class Answer(StrEnum):
-    """A gate has three answers; only complete measured evidence passes."""
+@dataclass(frozen=True)
+class SampledEvidence:
+    """Of a run that is sampled until decided: what each variant's finished jobs tell, in the order of sampling.
 
-    PASS = "pass"
-    FAIL = "fail"
-    UNDECIDED = "undecided"
-
-
-class RuleResult(Value):
-    """What one rule says of one variant.
-
-    ``value`` and ``interval`` count ``rule.unit``; absent where the figure was not measured or its
-    evidence is refused. Sizes are exact and have no interval.
+    ``end``: why sampling stopped; empty while it goes on.
     """
 
-    variant: str
-    rule: Rule
-    answer: Answer
-    reason: str
-    """A sentence with the figure, its interval and the limit."""
-    value: float | None = None
-    interval: Interval | None = None
-    further_inputs: PositiveCount | None = None
-    """How many more inputs would likely decide an undecided proportion, if it stays what it is."""
+    variants: Mapping[str, Sampled]
+    end: str = ""
 
 
 class Verdict(Value):
@@ -68,8 +57,14 @@ def judge(
     baseline: Sequence[Result] | None = None,
     *,
     round_latencies: RoundLatencies | None = None,
+    sampled: SampledEvidence | None = None,
 ) -> Verdict:
     """Judge every variant by every rule that holds for it, then the candidates together.
+
+    ``sampled`` is the evidence of a run that was sampled until decided: all figures but exact sizes are then judged by
+    ``policy.alpha`` and ``policy.beta``, since an interval for a fixed number of samples does not allow to stop when
+    it likes one. ``beta`` is shared out among the rules of all candidates, any of which may err; ``alpha`` need not be:
+    a bad variant passes only if the very rule errs that it breaks.
 
     ``round_latencies`` (of ``results``, not of the baseline) lets latency rules use the samples
     themselves: intervals at the policy's confidence, and ratios over paired rounds.
@@ -77,14 +72,15 @@ def judge(
     A variant that was cut off is undecided. One that failed or could not be built fails its rules if
     ``policy.candidates`` names it; otherwise it is undecided, and no candidate.
     """
+    rates = Rates(policy.alpha, policy.beta / max(1, _sampled_rules(policy, results)))
     judged = tuple(
-        _judge_one(policy, rule, result, results, baseline, round_latencies or {})
+        _judge_one(policy, rule, result, results, baseline, round_latencies or {}, sampled, rates)
         for result in results
         for rule in policy.rules
-        if rule.holds_for(_name(result))
+        if rule.holds_for(result_name(result))
     )
     answer, reason = _overall(policy, results, judged)
-    names = [_name(result) for result in results]
+    names = [result_name(result) for result in results]
     return Verdict(
         answer=answer,
         reason=reason,
@@ -94,8 +90,21 @@ def judge(
     )
 
 
-def _name(result: Result) -> str:
-    return result.variant.name if isinstance(result, Measurement) else result.name
+def _sampled_rules(policy: Policy, results: Sequence[Result]) -> int:
+    names = policy.candidates or tuple(result_name(result) for result in results)
+    return sum(
+        rule.holds_for(name) for rule in policy.rules if rule.metric.depends_on_device for name in names
+    )
+
+
+def open_rules(verdict: Verdict, results: Sequence[Result]) -> tuple[RuleResult, ...]:
+    """The rules of candidates that further sampling may decide."""
+    names = verdict.policy.candidates or tuple(result_name(result) for result in results)
+    return tuple(
+        one
+        for one in verdict.results
+        if one.variant in names and one.evidence is not None and one.evidence.decision is Decision.OPEN
+    )
 
 
 def _all_pass(name: str, judged: Sequence[RuleResult]) -> bool:
@@ -110,8 +119,10 @@ def _judge_one(
     results: Sequence[Result],
     baseline: Sequence[Result] | None,
     round_latencies: RoundLatencies,
+    sampled: SampledEvidence | None,
+    rates: Rates,
 ) -> RuleResult:
-    name = _name(result)
+    name = result_name(result)
     if isinstance(result, NotMeasured):
         lost = result.outcome != "incomplete" and name in policy.candidates
         return RuleResult(
@@ -122,6 +133,9 @@ def _judge_one(
         other = _other(rule, result, results, baseline)
         if isinstance(other, Refusal):
             found = other
+        elif sampled is not None and rule.metric.depends_on_device:
+            refused = refused_comparison(rule, result, other) if other else None
+            return _judge_sampled(policy, rule, result, other, sampled, rates, refused)
         elif other is None:
             found = figure(rule, result, None, policy.confidence, round_latencies)
         else:
@@ -133,6 +147,33 @@ def _judge_one(
     if isinstance(found, Refusal):
         return RuleResult(variant=name, rule=rule, answer=Answer.UNDECIDED, reason=f"{name} {found.reason}.")
     return _decide(policy, rule, result, found)
+
+
+def _judge_sampled(
+    policy: Policy,
+    rule: Rule,
+    measured: Measurement,
+    other: Measurement | None,
+    sampled: SampledEvidence,
+    rates: Rates,
+    refused: Refusal | None,
+) -> RuleResult:
+    name = measured.variant.name
+    ours = sampled.variants.get(name)
+    beside: Sampled | Measurement | None = other
+    if other is not None and rule.relative_to != BASELINE:
+        beside = sampled.variants.get(other.variant.name)
+    if refused is None and (ours is None or (other is not None and beside is None)):
+        refused = Refusal(reason="has no finished job beside that of what it is compared with")
+    if refused is None and ours is not None:
+        indifference = policy.indifference if rule.indifference is None else rule.indifference
+        found = judge_sequentially(rule, ours, beside, indifference, rates)
+        if not isinstance(found, Refusal):
+            constant = measured.agreement.constant_output
+            return sequential_result(name, rule, found, end=sampled.end, constant_output=constant)
+        refused = found
+    assert refused is not None
+    return RuleResult(variant=name, rule=rule, answer=Answer.UNDECIDED, reason=f"{name} {refused.reason}.")
 
 
 def _absence(result: NotMeasured) -> str:
@@ -153,7 +194,7 @@ def _other(
     else:
         wanted, place, among = rule.relative_to, "this run", results
     for one in among:
-        if _name(one) == wanted:
+        if result_name(one) == wanted:
             if isinstance(one, Measurement):
                 return one
             return Refusal(reason=f"cannot be compared: in {place}, {_absence(one).rstrip('.')}")
@@ -209,17 +250,6 @@ def _sentence(policy: Policy, rule: Rule, name: str, found: Figure) -> str:
     )
 
 
-def shown(value: float, unit: Unit) -> str:
-    """Four digits and a unit a person reads: ``98.25 %``, ``12.5 ms``, ``5.27 MB``, ``0.5x``."""
-    if unit is Unit.PROPORTION:
-        return f"{value * 100:.4g} %"
-    if unit is Unit.NANOSECONDS:
-        return f"{value / 1e6:.4g} ms"
-    if unit is Unit.FACTOR:
-        return f"{value:.4g}x"
-    return f"{value / 1e6:.4g} MB" if value >= 1e5 else f"{value:.0f} bytes"
-
-
 def further_inputs(rule: Rule, measured: Measurement, confidence: float) -> int | None:
     """The least number of further inputs, about, that puts the interval on one side of the limit.
 
@@ -251,7 +281,7 @@ def further_inputs(rule: Rule, measured: Measurement, confidence: float) -> int 
 
 
 def _overall(policy: Policy, results: Sequence[Result], judged: Sequence[RuleResult]) -> tuple[Answer, str]:
-    by_name: Mapping[str, Result] = {_name(result): result for result in results}
+    by_name: Mapping[str, Result] = {result_name(result): result for result in results}
     candidates = policy.candidates or tuple(
         name
         for name, result in by_name.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,12 @@ from harness.core.joblog import (
 from harness.core.measurements import Measurement, NotMeasured, Result, not_built
 from harness.core.metrics import measure
 from harness.core.report import RunReport
-from harness.core.runs import JobOutcome, JobStatus
+from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
 from harness.core.variants import FailedBuild, Variant
 from harness.core.verdict import judge
 from harness.core.workload import Workload
 from harness.errors import RunError
+from harness.pipeline.sampled_evidence import EvidenceReader
 from harness.pipeline.stored_scores import StoredScores
 from harness.store import RunFolder, read_report
 from harness.suite.document import Suite
@@ -67,25 +68,14 @@ def evaluate(
     scores = StoredScores(folder, len(workload.inputs), suite.model.output)
     logs = read_logs(folder)
     outcomes = {job.job_id: folder.outcome(job.job_id) for job in folder.schedule()}
-    results: list[Result] = []
-    for spec in suite.variants.specs:
-        built = folder.variant(spec.name)
-        of_variant = [log for log in logs if log.variant == spec.name]
-        if isinstance(built, FailedBuild):
-            results.append(not_built(built))
-        elif built is not None:
-            results.append(
-                _result(
-                    folder,
-                    built,
-                    of_variant,
-                    outcomes,
-                    scores,
-                    workload,
-                    section.confidence,
-                )
-            )
-    verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs))
+    results = variant_results(folder, suite, logs, outcomes, scores, section.confidence)
+    end = folder.sampling_end()
+    sampled = None
+    if plan.until_decided is not None:
+        reader = EvidenceReader(scores, workload)
+        reader.add(logs, outcomes)
+        sampled = reader.evidence(end.reason if end else "")
+    verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs), sampled=sampled)
     started = next((event for log in logs for event in attempts(log)), None)
     return RunReport(
         plan=plan,
@@ -99,6 +89,7 @@ def evaluate(
         chain=folder.chain(),
         findings=tuple(find(results, logs, workload, reference.engine)),
         verdict=verdict,
+        sampling_end=end,
         jobs_done=sum(outcome is not None for outcome in outcomes.values()),
         jobs_planned=len(outcomes),
         measuring_ns=sum(outcome.wall_ns for outcome in outcomes.values() if outcome),
@@ -115,13 +106,42 @@ def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | No
     return read_report(base / section.baseline).results if section.baseline is not None else None
 
 
+def variant_results(
+    folder: RunFolder,
+    suite: Suite,
+    logs: Sequence[JobLog],
+    outcomes: Mapping[str, JobOutcome | None],
+    scores: StoredScores,
+    confidence: float,
+) -> list[Result]:
+    """What is known of each variant of the suite that was built or failed to be, in its order."""
+    workload = folder.workload()
+    results: list[Result] = []
+    for spec in suite.variants.specs:
+        built = folder.variant(spec.name)
+        of_variant = [log for log in logs if log.variant == spec.name]
+        if isinstance(built, FailedBuild):
+            results.append(not_built(built))
+        elif built is not None:
+            results.append(_result(folder, built, of_variant, outcomes, scores, workload, confidence))
+    return results
+
+
 def read_logs(folder: RunFolder) -> list[JobLog]:
     """The event logs of all jobs that have begun, in the order of the schedule."""
-    logs = (
-        job_log(job, EventLogReader(job_folder(folder.path, job.job_id) / "events.jsonl").new_events())
-        for job in folder.schedule()
-    )
+    order = folder.input_order()
+    logs = (read_log(folder, job, order) for job in folder.schedule())
     return [log for log in logs if event_count(log)]
+
+
+def read_log(folder: RunFolder, job: ScheduledJob, order: NDArray[np.int64] | None) -> JobLog:
+    """The event log of one job, without events where it has not begun; ``order`` is the run's ``input_order``.
+
+    Raises:
+        WireError: a complete line that is not an event.
+    """
+    path = job_folder(folder.path, job.job_id) / "events.jsonl"
+    return job_log(job, EventLogReader(path).new_events(), order)
 
 
 def steady_latencies(folder: RunFolder) -> dict[str, list[NDArray[np.int64]]]:
@@ -140,7 +160,7 @@ def _result(
     folder: RunFolder,
     variant: Variant,
     logs: Sequence[JobLog],
-    outcomes: dict[str, JobOutcome | None],
+    outcomes: Mapping[str, JobOutcome | None],
     scores: StoredScores,
     workload: Workload,
     confidence: float,
@@ -167,7 +187,8 @@ def _result(
             next_step=f"Finish the run: harness run --resume {folder.path}",
             variant=variant,
         )
-    return measure(variant, logs, scores.of(logs), workload, confidence=confidence)
+    in_part = folder.plan().until_decided is not None
+    return measure(variant, logs, scores.of(logs), workload, confidence=confidence, in_part=in_part)
 
 
 def _reference_variant(results: Sequence[Result]) -> str | None:

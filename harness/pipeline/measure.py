@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from harness.core.variants import Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder
-from harness.targets.base import Target
+from harness.targets.base import KeepsCopies, Target
 from harness.wire.blobs import BlobStore
 from harness.wire.job_folder import job_folder, write_job
 
@@ -25,8 +25,12 @@ def measure(
     cache: BlobStore,
     target: Target,
     progress: Progress,
+    *,
+    announce: bool = True,
 ) -> None:
-    """Run every job of the schedule that has no outcome yet.
+    """Run every job of the schedule that has no outcome yet; ``announce`` tells ``progress`` that measuring starts.
+
+    A round's inputs are removed from a target that keeps copies once no later job needs them.
 
     A variant whose job failed is not tried again in later rounds: its further jobs are skipped. A job that was cut off
     goes on from its event log.
@@ -44,7 +48,8 @@ def measure(
         if (outcome := outcomes.get(job.job_id)) and outcome.status is not JobStatus.FINISHED
     }
     writer = _JobWriter(folder, workload, settings, cache)
-    progress.measuring_started(target.description, jobs, tuple(outcomes.values()))
+    if announce:
+        progress.measuring_started(target.description, jobs, tuple(outcomes.values()))
     for job in jobs:
         if job.job_id in outcomes:
             continue
@@ -58,6 +63,14 @@ def measure(
             broken.add(job.variant)
         folder.write_outcome(outcome)
         progress.job_ended(job, outcome)
+        if isinstance(target, KeepsCopies) and not _is_needed_again(job, jobs):
+            target.forget(folder.path, writer.shard_of(job))
+
+
+def _is_needed_again(job: ScheduledJob, jobs: Sequence[ScheduledJob]) -> bool:
+    """Whether a later job of the schedule runs the same inputs."""
+    later = jobs[jobs.index(job) + 1 :]
+    return any((one.first_input, one.input_count) == (job.first_input, job.input_count) for one in later)
 
 
 def _skipped(job: ScheduledJob) -> JobOutcome:
@@ -79,6 +92,7 @@ class _JobWriter:
         self._workload = workload
         self._settings = settings
         self._cache = cache
+        self._order = folder.input_order()
         self._shards: dict[tuple[str, int, int], Blob] = {}
 
     def place(self, scheduled: ScheduledJob, variant: Variant) -> None:
@@ -99,6 +113,17 @@ class _JobWriter:
             ),
         )
 
+    def shard_of(self, scheduled: ScheduledJob) -> tuple[Blob, ...]:
+        """The input bytes that the job was placed with, as far as this process placed them."""
+        keys = [
+            (records.sha256, scheduled.first_input, scheduled.input_count)
+            for records in (
+                self._workload.records,
+                *(item.records for item in self._workload.further_tensors),
+            )
+        ]
+        return tuple(self._shards[key] for key in keys if key in self._shards)
+
     def _inputs(self, first_input: int, input_count: int) -> tuple[JobInput, ...]:
         workload = self._workload
         tensors = [
@@ -115,8 +140,20 @@ class _JobWriter:
     def _shard(self, records: Blob, encoding: Encoding, first_input: int, input_count: int) -> Blob:
         key = (records.sha256, first_input, input_count)
         if key not in self._shards:
-            whole = np.memmap(self._cache.path(records), dtype=np.uint8, mode="r")
-            start = first_input * encoding.record_bytes
-            shard = np.ascontiguousarray(whole[start : start + input_count * encoding.record_bytes])
-            self._shards[key] = self._folder.blobs.put_bytes(shard.data)
+            self._shards[key] = self._folder.blobs.put_chunks(
+                self._records(records, encoding, slice(first_input, first_input + input_count))
+            )
         return self._shards[key]
+
+    def _records(
+        self, records: Blob, encoding: Encoding, positions: slice
+    ) -> Iterator[bytes | bytearray | memoryview]:
+        """The bytes of a shard, a record at a time where sampling has an order of its own; the file is mapped."""
+        whole = np.memmap(self._cache.path(records), dtype=np.uint8, mode="r").reshape(
+            -1, encoding.record_bytes
+        )
+        if self._order is None:
+            yield np.ascontiguousarray(whole[positions]).data.cast("B")
+            return
+        for index in self._order[positions].tolist():
+            yield np.ascontiguousarray(whole[index]).data

@@ -17,7 +17,8 @@ from harness import __version__
 from harness.core.measurements import not_built
 from harness.core.model_io import ModelIO
 from harness.core.runs import Host, Plan, SourceRecord
-from harness.core.schedule import schedule
+from harness.core.sampling import input_order, next_shard, shard_size
+from harness.core.schedule import further_round, schedule
 from harness.core.variants import FailedBuild, Variant, VariantSpec
 from harness.core.workload import Reference, Workload
 from harness.errors import BuildError, RunError
@@ -27,6 +28,7 @@ from harness.pipeline.load_workload import input_shape, load_workload
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
 from harness.suite.document import Suite
+from harness.suite.run import UntilDecidedSection
 from harness.variants.builder import build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData
@@ -38,9 +40,20 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-
 
 
 def plan_run(
-    suite: Suite, suite_path: Path, suite_toml: str, source: SourceModel, target: str, release: str = ""
+    suite: Suite,
+    suite_path: Path,
+    suite_toml: str,
+    source: SourceModel,
+    target: str,
+    release: str = "",
+    *,
+    until_decided: bool = False,
 ) -> Plan:
-    """The plan of a new run of ``suite`` on ``target``; ``release`` is what the team calls what it measures."""
+    """The plan of a new run of ``suite`` on ``target``; ``release`` is what the team calls what it measures.
+
+    ``until_decided`` asks for sampling until every rule is decided where the suite does not.
+    """
+    sampling = suite.run.until_decided or (UntilDecidedSection() if until_decided else None)
     now_ns = time.time_ns()
     return Plan(
         run_id=new_run_id(suite.name, now_ns),
@@ -57,6 +70,7 @@ def plan_run(
         rounds=suite.run.rounds,
         seed=suite.run.seed,
         settings=suite.run.settings,
+        until_decided=sampling.budget if sampling else None,
         release=release,
     )
 
@@ -191,7 +205,13 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
         )
     if not folder.has_schedule():
         plan = folder.plan()
-        folder.write_schedule(schedule(list(variants), len(loaded.workload.inputs), plan.rounds, plan.seed))
+        count = len(loaded.workload.inputs)
+        if plan.until_decided is None:
+            folder.write_schedule(schedule(list(variants), count, plan.rounds, plan.seed))
+        else:
+            order = input_order(loaded.workload, plan.seed)
+            shard = next_shard(order, loaded.workload, 0, shard_size(plan, count))
+            folder.write_schedule(further_round(list(variants), 0, shard, plan.seed), order)
     return variants
 
 

@@ -114,7 +114,12 @@ def _target(report: RunReport) -> str:
 
 
 def _measured(report: RunReport) -> str:
-    rounds = _count(report.plan.rounds, "interleaved round")
+    end = report.sampling_end
+    rounds = (
+        f"{_count(end.rounds, 'round')}, sampled until {'decided' if end.is_decided else 'the budget was spent'}"
+        if end
+        else _count(report.plan.rounds, "interleaved round")
+    )
     share = ""
     if 0 < report.inference_ns <= report.measuring_ns:
         share = f", {100 * report.inference_ns / report.measuring_ns:.0f} % of it inference"

@@ -7,7 +7,8 @@
   reference.json     the source model's outputs (bytes in blobs/)
   variants/NAME.json each built variant, or why it was not built
   chain.json         the steps of preparation, where the suite asks for them
-  schedule.json      the jobs in order
+  schedule.json      the jobs in order; grows where sampling goes on until decided
+  sampling_end.json  why that stopped
   blobs/, jobs/      a job root (docs/wire-format.md)
   jobs/ID/outcome.json  how the host saw the job end
   report.json        measurements, findings and verdict, once complete
@@ -22,15 +23,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from harness.core.chain import Chain
+from harness.core.jobs import Count
 from harness.core.report import RunReport
-from harness.core.runs import RUN_VERSION, JobOutcome, Plan, ScheduledJob, SkippedInput
+from harness.core.runs import RUN_VERSION, JobOutcome, Plan, SamplingEnd, ScheduledJob, SkippedInput
 from harness.core.value import Value
 from harness.core.variants import FailedBuild, Variant
 from harness.core.workload import Reference, Workload
-from harness.errors import RunError, UsageError
+from harness.errors import RunError, UsageError, WireError
 from harness.wire.blobs import BlobStore
 from harness.wire.job_folder import job_folder
 from harness.wire.strict_json import parse_object, read_value, version_problem, write_text, write_value
@@ -39,9 +43,10 @@ _DAMAGED = "The run folder is damaged: run the suite again."
 
 
 class Schedule(Value):
-    """``schedule.json``."""
+    """``schedule.json``. ``order``: how the shards count the workload's inputs; absent: as they are."""
 
     jobs: tuple[ScheduledJob, ...]
+    order: tuple[Count, ...] | None = None
 
 
 class Skipped(Value):
@@ -172,14 +177,42 @@ class RunFolder:
         path = self.path / "chain.json"
         return read_value(path, Chain, next_step=_DAMAGED) if path.is_file() else None
 
-    def write_schedule(self, jobs: tuple[ScheduledJob, ...]) -> None:
-        write_value(self.path / "schedule.json", Schedule(jobs=jobs))
+    def write_schedule(self, jobs: tuple[ScheduledJob, ...], order: tuple[int, ...] | None = None) -> None:
+        write_value(self.path / "schedule.json", Schedule(jobs=jobs, order=order))
 
     def has_schedule(self) -> bool:
         return (self.path / "schedule.json").is_file()
 
     def schedule(self) -> tuple[ScheduledJob, ...]:
-        return read_value(self.path / "schedule.json", Schedule, next_step=_DAMAGED).jobs
+        return self._schedule().jobs
+
+    def input_order(self) -> NDArray[np.int64] | None:
+        """Indices in the workload, in the order of sampling; ``None``: as they are.
+
+        Raises:
+            WireError: the schedule is damaged.
+        """
+        schedule = self._schedule()
+        if schedule.order is None:
+            return None
+        if any(job.first_input + job.input_count > len(schedule.order) for job in schedule.jobs):
+            raise WireError(
+                "a job has inputs past the end of the order of sampling",
+                where=str(self.path / "schedule.json"),
+                next_step=_DAMAGED,
+            )
+        return np.array(schedule.order, dtype=np.int64)
+
+    def _schedule(self) -> Schedule:
+        return read_value(self.path / "schedule.json", Schedule, next_step=_DAMAGED)
+
+    def write_sampling_end(self, end: SamplingEnd) -> None:
+        write_value(self.path / "sampling_end.json", end)
+
+    def sampling_end(self) -> SamplingEnd | None:
+        """Why sampling until decided stopped; ``None`` while it goes on, or where a run has a fixed size."""
+        path = self.path / "sampling_end.json"
+        return read_value(path, SamplingEnd, next_step=_DAMAGED) if path.is_file() else None
 
     def write_outcome(self, outcome: JobOutcome) -> None:
         write_value(job_folder(self.path, outcome.job_id) / "outcome.json", outcome)
@@ -198,8 +231,12 @@ class RunFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every job of the schedule has ended."""
-        return self.has_schedule() and all(self.outcome(job.job_id) for job in self.schedule())
+        """Whether every job of the schedule has ended, and none will be added."""
+        return (
+            self.has_schedule()
+            and all(self.outcome(job.job_id) for job in self.schedule())
+            and (self.plan().until_decided is None or self.sampling_end() is not None)
+        )
 
 
 def new_run_id(suite_name: str, unix_ns: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.core.events import TargetClass
-from harness.core.policy import Metric, Policy, Rule, Unit
+from harness.core.policy import ErrorRate, Metric, Policy, Rule, Unit
 from harness.core.value import Value
 from harness.core.variants import VariantName
 
@@ -26,6 +26,7 @@ class RuleSection(Value):
     relative_to: VariantName | None = None
     applies_to: tuple[VariantName, ...] = ()
     target_class: TargetClass | None = None
+    indifference: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     @property
     def _limit_key(self) -> str:
@@ -58,6 +59,7 @@ class RuleSection(Value):
             relative_to=self.relative_to,
             applies_to=self.applies_to,
             target_class=self.target_class,
+            indifference=self.indifference,
         )
 
 
@@ -65,6 +67,9 @@ class PolicySection(Value):
     """``[policy]``: what a release must meet. ``baseline`` is a run folder or a report written by ``--json``."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    alpha: ErrorRate = 0.05
+    beta: ErrorRate = 0.05
+    indifference: Annotated[float, Field(ge=0, lt=1)] = 0.0
     candidates: tuple[VariantName, ...] = ()
     baseline: str | None = None
     rules: tuple[RuleSection, ...] = ()
@@ -73,6 +78,9 @@ class PolicySection(Value):
     def policy(self) -> Policy:
         return Policy(
             confidence=self.confidence,
+            alpha=self.alpha,
+            beta=self.beta,
+            indifference=self.indifference,
             candidates=self.candidates,
             rules=tuple(section.rule() for section in self.rules),
         )

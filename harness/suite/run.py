@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.core.jobs import MOST_PROFILE_RUNS, Accelerator, Loading, RunSettings, StopRule
+from harness.core.runs import SamplingBudget
 from harness.core.value import Value
 
 _NS = 1_000_000_000
@@ -29,6 +30,22 @@ class PhaseSection(Value):
         )
 
 
+class UntilDecidedSection(Value):
+    """``[run.until_decided]``: sampling goes on until every rule is decided, or one of these is spent."""
+
+    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 60
+    max_seconds: Annotated[float, Field(gt=0, le=30 * 86_400)] = 3600.0
+    inputs_per_round: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def budget(self) -> SamplingBudget:
+        return SamplingBudget(
+            max_rounds=self.max_rounds,
+            max_duration_ns=math.ceil(self.max_seconds * _NS),
+            inputs_per_round=self.inputs_per_round,
+        )
+
+
 class RunSection(Value):
     """``[run]``: where and how."""
 
@@ -41,6 +58,7 @@ class RunSection(Value):
     profile: Annotated[int, Field(ge=0, le=MOST_PROFILE_RUNS)] = 0
     warmup: PhaseSection = PhaseSection(min_runs=3, min_seconds=0.1)
     steady: PhaseSection = PhaseSection(min_runs=50, min_seconds=1.0)
+    until_decided: UntilDecidedSection | None = None
     idle_limit_seconds: Annotated[float, Field(gt=0)] = 120.0
 
     @property

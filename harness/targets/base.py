@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.core.events import Event, JobFailed, JobFinished, JobStarted, Stage, StageFinished, TargetClass
+from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome, JobStatus
 
 OnEvent = Callable[[Event], None]
@@ -34,6 +35,17 @@ class Target(Protocol):
     def run(self, root: Path, job_id: str, on_event: OnEvent) -> JobOutcome: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsCopies(Protocol):
+    """A target that keeps blobs of its own, such as a phone: its disk need not hold all inputs at once.
+
+    ``forget`` says that no further job of the run needs these; the target may remove its copies. What a job still to
+    run needs is sent again.
+    """
+
+    def forget(self, root: Path, blobs: Sequence[Blob]) -> None: ...
 
 
 _NEXT_STAGE = {

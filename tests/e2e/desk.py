@@ -181,7 +181,7 @@ def wait_until_measuring(desk: Desk, process: subprocess.Popen[str], job_index: 
     while time.monotonic() < end_s:
         assert process.poll() is None, process.communicate()
         runs = list_runs(desk.runs)
-        if runs and runs[-1].has_schedule():
+        if runs and runs[-1].has_schedule() and len(runs[-1].schedule()) > job_index:
             log = job_folder(runs[-1].path, runs[-1].schedule()[job_index].job_id) / "events.jsonl"
             if log.is_file() and b'"steady"' in log.read_bytes():
                 return runs[-1]
