@@ -29,8 +29,8 @@ demo: setup fixtures ## a real classifier: build its variants, run, measure, jud
 poets: poets-fixtures ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
 	$(BIN)/harness run fixtures/poets.toml $(ARGS)
 
-test: setup fixtures poets-fixtures ## the tests; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: setup fixtures poets-fixtures ## the tests, on every core; ARGS go to pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## formatting, lint and types
 	$(BIN)/ruff check .
