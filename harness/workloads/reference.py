@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,19 +24,22 @@ from harness.core.jobs import Encoding, PositiveCount
 from harness.core.model_io import ModelIO
 from harness.core.value import Value
 from harness.core.workload import Reference, Workload
-from harness.errors import InputError, ModelError, WireError, WorkloadError
+from harness.errors import ModelError
 from harness.models.source import SourceFormat, hash_source
 from harness.wire.blobs import BlobStore
 from harness.workloads.decoding import Progress
 from harness.workloads.loaded import read_value, write_value
+from harness.workloads.model_worker import run_model_worker
 
 CODE_VERSION: Final = 1
 """Raise it whenever the same model and records would give other outputs."""
 
-_LAST_WORDS_CHARACTERS: Final = 400
-_ERRORS: Final[dict[str, type[InputError]]] = {
-    kind.__name__: kind for kind in (ModelError, WorkloadError, WireError)
-}
+
+class Kernels(StrEnum):
+    """By which kernels LiteRT runs a .tflite: its default (XNNPACK where it can), or only its own built-in ones."""
+
+    DEFAULT = "default"
+    BUILTIN = "builtin"
 
 
 class RequestInput(Value):
@@ -61,6 +62,7 @@ class ReferenceRequest(Value):
     io: ModelIO = ModelIO()
     outputs_path: str
     threads: PositiveCount
+    kernels: Kernels = Kernels.DEFAULT
 
     @model_validator(mode="after")
     def _one_kind_of_inputs(self) -> ReferenceRequest:
@@ -78,6 +80,7 @@ def compute_reference(
     on_progress: Progress | None = None,
     *,
     io: ModelIO | None = None,
+    kernels: Kernels = Kernels.DEFAULT,
 ) -> Reference:
     """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
 
@@ -87,6 +90,7 @@ def compute_reference(
     Args:
         source_format: a value of ``SourceFormat``.
         io: which output is taken (empty: the first, of a graph the only one), and a graph's input.
+        kernels: of a .tflite.
 
     Raises:
         ModelError: the model cannot be loaded, fails or crashes, or gives no vector of scores.
@@ -96,7 +100,7 @@ def compute_reference(
     known = SourceFormat(source_format)
     io = io or ModelIO()
     engine = _engine(known)
-    entry = cache_dir / "references" / f"{_key(source, known, workload, io, engine)}.json"
+    entry = cache_dir / "references" / f"{_key(source, known, workload, io, engine, kernels)}.json"
     remembered = read_value(entry, Reference)
     if remembered is not None and store.has(remembered.outputs):
         return remembered
@@ -110,6 +114,7 @@ def compute_reference(
             io=io,
             outputs_path=str(outputs_path),
             threads=os.cpu_count() or 1,
+            kernels=kernels,
         )
         classes = _run_worker(Path(folder), request, engine, on_progress)
         _check_outputs(outputs_path, classes, source, [item.name for item in workload.inputs])
@@ -164,79 +169,17 @@ def _request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput,
 
 def _run_worker(folder: Path, request: ReferenceRequest, engine: str, on_progress: Progress | None) -> int:
     """The number of classes, after the worker has written the outputs. ``folder`` takes the request."""
-    request_path = folder / "request.json"
-    request_path.write_text(request.model_dump_json(), encoding="utf-8")
-    package_parent = str(Path(__file__).resolve().parents[2])
-    search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": search_path,
-        "KERAS_BACKEND": "tensorflow",
-        # The reference is the CPU's: a GPU would round differently from one machine to the next.
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    # -P: a numpy.py in the user's folder is not imported.
-    command = [sys.executable, "-P", "-m", "harness.workloads.reference_worker", str(request_path)]
-    answer: dict[str, Any] = {}
-    with (
-        tempfile.TemporaryFile() as last_words,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=last_words, env=environment
-        ) as worker,
-    ):
-        try:
-            assert worker.stdout is not None
-            for line in worker.stdout:
-                message = _parse(line)
-                if "done" in message:
-                    if on_progress is not None:
-                        on_progress(message["done"], request.input_count)
-                elif message:
-                    answer = message
-            status = worker.wait()
-        except BaseException:
-            worker.kill()
-            raise
-        if "error" in answer:
-            error = answer["error"]
-            raise _ERRORS[error["kind"]](error["problem"], where=error["where"], next_step=error["next_step"])
-        if status != 0 or "classes" not in answer:
-            raise _crashed(status, request.source, engine, _tail(last_words))
-    return int(answer["classes"])
-
-
-def _parse(line: bytes) -> dict[str, Any]:
-    """A message of the worker; a line that a crash cut off is none."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def _tail(stream: Any) -> str:
-    stream.seek(0)
-    lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:_LAST_WORDS_CHARACTERS] if lines else ""
-
-
-def _crashed(status: int, source: str, engine: str, last_words: str) -> ModelError:
-    if status < 0:
-        try:
-            how = signal.Signals(-status).name
-        except ValueError:
-            how = f"signal {-status}"
-        if how == "SIGKILL":
-            how += ", perhaps for lack of memory"
-        problem = f"the model crashed {engine} ({how})"
-    else:
-        problem = f"{engine} ended with status {status}" + (f": {last_words}" if last_words else "")
-    return ModelError(
-        problem,
-        where=source,
-        next_step="Export or convert the model again, or try it with another version of the engine.",
+    answer = run_model_worker(
+        "harness.workloads.reference_worker",
+        folder,
+        request,
+        model=request.source,
+        engine=engine,
+        total=request.input_count,
+        answers="classes",
+        on_progress=on_progress,
     )
+    return int(answer)
 
 
 def _check_outputs(path: Path, classes: int, source: Path, names: Sequence[str]) -> None:
@@ -272,7 +215,14 @@ def _tensorflow_version() -> str:
     )
 
 
-def _key(source: Path, source_format: SourceFormat, workload: Workload, io: ModelIO, engine: str) -> str:
+def _key(
+    source: Path,
+    source_format: SourceFormat,
+    workload: Workload,
+    io: ModelIO,
+    engine: str,
+    kernels: Kernels,
+) -> str:
     encodings = [workload.encoding, *(item.encoding for item in workload.further_tensors)]
     everything = {
         "code": CODE_VERSION,
@@ -283,4 +233,6 @@ def _key(source: Path, source_format: SourceFormat, workload: Workload, io: Mode
         "encodings": [encoding.model_dump(mode="json") for encoding in encodings],
         "io": io.model_dump(mode="json"),
     }
+    if kernels is not Kernels.DEFAULT:
+        everything["kernels"] = kernels.value
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,7 @@ from harness.core.model_io import same_tensor
 from harness.errors import ModelError
 from harness.wire.encoding import QUANTIZED, to_elements
 from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
-from harness.workloads.reference import ReferenceRequest
+from harness.workloads.reference import Kernels, ReferenceRequest
 
 _CONVERT_AGAIN: Final = "Convert the model again, with built-in operators only, and try it once in LiteRT."
 
@@ -24,8 +24,8 @@ _CONVERT_AGAIN: Final = "Convert the model again, with built-in operators only, 
 def litert_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
     """A row ``[1, classes]`` for each of ``records`` (one array for each input tensor).
 
-    The default op resolver is used, which has XNNPACK. Variables are reset before each input: a recurrent
-    model that keeps its state must not see the input before.
+    The default op resolver has XNNPACK; ``Kernels.BUILTIN`` leaves it out. Variables are reset before each input:
+    a recurrent model that keeps its state must not see the input before.
 
     Raises:
         ModelError: LiteRT refuses the model, fails on an input, or there is no vector of scores.
@@ -69,10 +69,15 @@ def _failing(doing: str, source: str) -> Iterator[None]:
 
 
 def _open(request: ReferenceRequest) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    resolver = OpResolverType.AUTO
+    if request.kernels is Kernels.BUILTIN:
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with _failing("open the model", request.source):
-        return Interpreter(model_path=request.source, num_threads=request.threads)
+        return Interpreter(
+            model_path=request.source, num_threads=request.threads, experimental_op_resolver_type=resolver
+        )
 
 
 def _shape(detail: dict[str, Any]) -> Shape:

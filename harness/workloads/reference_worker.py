@@ -1,46 +1,28 @@
 """The process that runs the source model: ``python -m harness.workloads.reference_worker request.json``.
 
-It prints one JSON object a line: ``{"done": inputs}`` as it goes, at the end ``{"classes": n}`` or
-``{"error": {kind, problem, where, next_step}}``. The outputs go to the file that the request names.
+It answers with the number of classes; the outputs go to the file that the request names.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import InputError
 from harness.models.source import SourceFormat
 from harness.wire.encoding import record_layout
+from harness.workloads.model_worker import serve
 from harness.workloads.reference import ReferenceRequest, RequestInput
 
 
 def main(arguments: list[str]) -> int:
     """Exit status 0 with the outputs written, 1 with an error told."""
-    # Engines print to standard output as they please; from here on that is standard error.
-    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
     request = ReferenceRequest.model_validate_json(Path(arguments[0]).read_bytes())
-    try:
-        classes = _write_outputs(request, messages)
-    except InputError as error:
-        told = {
-            "kind": type(error).__name__,
-            "problem": error.problem,
-            "where": error.where or request.source,
-            "next_step": error.next_step,
-        }
-        _tell(messages, {"error": told})
-        return 1
-    _tell(messages, {"classes": classes})
-    return 0
+    return serve(request.source, "classes", lambda report: _write_outputs(request, report))
 
 
 def open_records(request_input: RequestInput, count: int) -> NDArray[Any]:
@@ -49,7 +31,7 @@ def open_records(request_input: RequestInput, count: int) -> NDArray[Any]:
     return np.memmap(request_input.records, dtype, mode="r", shape=(count, *shape))
 
 
-def _write_outputs(request: ReferenceRequest, messages: TextIO) -> int:
+def _write_outputs(request: ReferenceRequest, report: Callable[[int], None]) -> int:
     records = [open_records(item, request.input_count) for item in request.inputs]
     classes = 0
     done = 0
@@ -58,7 +40,7 @@ def _write_outputs(request: ReferenceRequest, messages: TextIO) -> int:
             out.write(rows.astype("<f4", copy=False).tobytes())
             done += len(rows)
             classes = rows.shape[1]
-            _tell(messages, {"done": done})
+            report(done)
     return classes
 
 
@@ -74,10 +56,6 @@ def _outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator
     from harness.workloads.reference_keras import keras_outputs
 
     return keras_outputs(request, records)
-
-
-def _tell(messages: TextIO, message: dict[str, object]) -> None:
-    print(json.dumps(message), file=messages, flush=True)
 
 
 if __name__ == "__main__":
