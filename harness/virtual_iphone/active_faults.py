@@ -15,13 +15,13 @@ F = TypeVar("F", bound=Fault)
 
 @dataclass
 class _Waiting:
-    fault: Moment
+    fault: Fault
     bytes_left: int | None = None
     timer: asyncio.TimerHandle | None = None
 
 
 class ActiveFaults:
-    """Lasting faults are looked up by kind; a ``Moment`` waits for its trigger and is gone once it happened.
+    """Faults wait for what they begin with; then lasting ones are looked up by kind, and a ``Moment`` happens.
 
     Used on the phone's event loop only.
     """
@@ -48,15 +48,14 @@ class ActiveFaults:
         return [*self._lasting.values(), *(waiting.fault for waiting in self._waiting)]
 
     def add(self, fault: Fault) -> None:
-        """Put ``fault`` in force; a lasting one replaces the one of its kind."""
-        if isinstance(fault, Moment):
-            waiting = _Waiting(fault)
-            self._waiting.append(waiting)
-            if fault.at is None:
-                self._arm(waiting)
-        else:
-            self._lasting[type(fault)] = fault
-            self._changed()
+        """Put ``fault`` in force, or have it wait; a lasting one replaces the one of its kind."""
+        if not fault.waits:
+            self._begin(fault)
+            return
+        waiting = _Waiting(fault)
+        self._waiting.append(waiting)
+        if fault.at is None:
+            self._arm(waiting)
 
     def clear(self, kind: type[Fault] | None = None) -> None:
         """Take back the faults of one kind, or all."""
@@ -103,8 +102,14 @@ class ActiveFaults:
     def _fire(self, waiting: _Waiting) -> None:
         if waiting in self._waiting:
             self._remove(waiting)
-            if self._on_moment is not None:
-                self._on_moment(waiting.fault)
+            self._begin(waiting.fault)
+
+    def _begin(self, fault: Fault) -> None:
+        if not isinstance(fault, Moment):
+            self._lasting[type(fault)] = fault
+            self._changed()
+        elif self._on_moment is not None:
+            self._on_moment(fault)
 
     def _remove(self, waiting: _Waiting) -> None:
         self._waiting.remove(waiting)

@@ -88,7 +88,7 @@ class AfcSession:
     async def _next_header(self) -> bytes:
         idle = self._phone.faults.get(IdleCut)
         try:
-            async with asyncio.timeout(idle.after_s if idle else None):
+            async with asyncio.timeout(idle.idle_s if idle else None):
                 return await self._stream.read_exactly(frames.HEADER.size)
         except TimeoutError:
             raise StreamEndedError from None

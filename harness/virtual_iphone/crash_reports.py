@@ -18,8 +18,10 @@ from harness.virtual_iphone.identity import PhoneIdentity
 
 if TYPE_CHECKING:
     from harness.virtual_iphone.processes import AppProcess, ProcessEnd
+    from harness.virtual_iphone.system_log import SystemLog
 
 _PAGE_BYTES = 16384
+_REPORTER_PID = 71
 _WATCHDOG_CODE = 0x8BADF00D
 _EXCEPTIONS = {
     signal.SIGSEGV: "EXC_BAD_ACCESS",
@@ -33,8 +35,9 @@ _EXCEPTIONS = {
 class CrashReports:
     """Writes reports into ``folder``, ``delay_s`` after the app's end."""
 
-    def __init__(self, identity: PhoneIdentity, folder: Path) -> None:
+    def __init__(self, identity: PhoneIdentity, folder: Path, log: SystemLog) -> None:
         self._identity = identity
+        self._log = log
         self._folder = folder
         self._device_key = uuid.uuid4().hex
         self.delay_s = 0.0
@@ -61,6 +64,10 @@ class CrashReports:
         temporary = file.with_suffix(".tmp")
         temporary.write_text(text, "utf-8")
         temporary.rename(file)
+        place = f"/private/var/mobile/Library/Logs/CrashReporter/{file.name}"
+        self._log.write(
+            "osanalyticshelper", _REPORTER_PID, f"Saved type report at {place}", image="OSAnalytics"
+        )
 
     def _header(self, bug_type: str, **more: Any) -> dict[str, Any]:
         return {

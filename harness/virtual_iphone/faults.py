@@ -22,22 +22,28 @@ ThermalState = Literal["nominal", "fair", "serious", "critical"]
 
 
 class Fault(Value):
-    """Base of all faults; the class is the kind."""
+    """Base of all faults; the class is the kind.
+
+    It begins at an event, after so many bytes over the cable, or after so long; else at once. Bytes and seconds count
+    from when the fault is set, or from the event where one is named too.
+    """
 
     kind: ClassVar[str]
     # One line for the help text and the documentation.
     effect: ClassVar[str]
 
-
-class Moment(Fault):
-    """A fault that happens once: at an event, after so many bytes over the cable, or after so long; else at once.
-
-    Bytes and seconds count from when the fault is set, or from the event where one is named too.
-    """
-
     at: Event | None = None
     after_bytes: Bytes | None = None
     after_s: Seconds | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something has to come before it begins."""
+        return (self.at, self.after_bytes, self.after_s) != (None, None, None)
+
+
+class Moment(Fault):
+    """A fault that happens once and is over; every other one lasts until it is cleared."""
 
 
 class TrustPending(Fault):
@@ -53,9 +59,7 @@ class TrustDenied(Fault):
 
 class Locked(Fault):
     kind = "locked"
-    effect = (
-        "the screen is locked: no files, no installing, no launching; with for-s unlocked after that long"
-    )
+    effect = "the screen is locked: apps stop, no files, no launching; with for-s unlocked after that long"
     for_s: Seconds | None = None
 
 
@@ -90,7 +94,7 @@ class ShortReads(Fault):
 class IdleCut(Fault):
     kind = "idle-cut"
     effect = "file sessions that are idle for so long are dropped"
-    after_s: Seconds = 147.0
+    idle_s: Seconds = 147.0
 
 
 class DiskFull(Fault):
@@ -215,16 +219,10 @@ def format_fault(fault: Fault) -> str:
 
 
 def settings_of(kind: type[Fault]) -> list[str]:
-    """The names of a kind's settings as they are written."""
-    return [name.replace("_", "-") for name in kind.model_fields]
+    """The names of a kind's settings as they are written; its own first, then those that every fault has."""
+    own = [name for name in kind.model_fields if name not in Fault.model_fields]
+    return [name.replace("_", "-") for name in (*own, *Fault.model_fields)]
 
 
 def _refused(text: str, kind: type[Fault], problem: str) -> UsageError:
-    settings = settings_of(kind)
-    return UsageError(
-        problem,
-        where=text,
-        next_step=f"{kind.kind} takes {', '.join(settings)}."
-        if settings
-        else f"{kind.kind} takes no setting.",
-    )
+    return UsageError(problem, where=text, next_step=f"{kind.kind} takes {', '.join(settings_of(kind))}.")

@@ -25,7 +25,7 @@ _RECORD_CHUNK = 2
 def log_record(line: LogLine) -> bytes:
     """One record, with the marker and the length that go before it in the stream."""
     executable = f"/private/var/containers/Bundle/Application/{line.process}.app/{line.process}"
-    image = line.process.encode() + b"\0"
+    image = line.image.encode() + b"\0"
     message = line.message.encode("utf-8", "replace")[:_LONGEST_TEXT_BYTES] + b"\0"
     identity = uuid.uuid5(uuid.NAMESPACE_URL, executable).bytes
     seconds, nanoseconds = divmod(line.unix_ns, 1_000_000_000)

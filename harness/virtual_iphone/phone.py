@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,7 @@ class Phone:
         self.log = SystemLog()
         self.pairings = Pairings(self.folders.root)
         self.apps = InstalledApps(self.folders.apps, self.folders.containers)
-        self.crash_reports = CrashReports(self.identity, self.folders.crashes)
+        self.crash_reports = CrashReports(self.identity, self.folders.crashes, self.log)
         self.processes = Processes(self)
         self.ports = ServicePorts()
         # What clients set by lockdown: (domain, key) → value.
@@ -99,7 +99,7 @@ class Phone:
         # Disk images a client mounted: type → signature.
         self.mounted_images: dict[str, bytes] = {self.image_type: b"virtual developer disk image"}
         self._has_developer_mode = True
-        self._is_locked_until_s: float | None = None
+        self._unlocking: asyncio.TimerHandle | None = None
         self._trust_asked_s: float | None = None
         self.faults.on_moment(self._happen)
         self.faults.on_change(self._apply_faults)
@@ -133,10 +133,7 @@ class Phone:
 
     @property
     def is_locked(self) -> bool:
-        locked = self.faults.get(Locked)
-        if locked is None:
-            return False
-        return self._is_locked_until_s is None or time.monotonic() < self._is_locked_until_s
+        return self.faults.get(Locked) is not None
 
     def trust_dialog_accepted(self, now_s: float) -> bool:
         """Whether the person has answered the trust dialog by ``now_s``; the first question opens it."""
@@ -198,13 +195,21 @@ class Phone:
         self.link.pull()
 
     def _apply_faults(self) -> None:
-        locked = self.faults.get(Locked)
-        self._is_locked_until_s = (
-            None if locked is None or locked.for_s is None else time.monotonic() + locked.for_s
-        )
+        self._apply_lock()
         late = self.faults.get(LateCrashReports)
         self.crash_reports.delay_s = late.by_s if late else 0.0
         write_conditions(self.conditions_file, self.conditions)
+
+    def _apply_lock(self) -> None:
+        locked = self.faults.get(Locked)
+        if locked is None and self._unlocking is not None:
+            self._unlocking.cancel()
+            self._unlocking = None
+        elif locked is not None and locked.for_s is not None and self._unlocking is None:
+            clear = functools.partial(self.faults.clear, Locked)
+            self._unlocking = asyncio.get_running_loop().call_later(locked.for_s, clear)
+        # iOS suspends the app in front when the screen is locked.
+        self.processes.suspend(suspended=locked is not None)
 
     def _happen(self, moment: Moment) -> None:
         self.log.write("faults", 0, f"fault: {moment.kind}")

@@ -82,6 +82,7 @@ class Processes:
         self._running: dict[int, AppProcess] = {}
         self._end_listeners: set[EndListener] = set()
         self._output_listeners: set[OutputListener] = set()
+        self._are_suspended = False
         self._next_strike: AppCrash | AppHang | Jetsam | None = None
 
     def running(self) -> list[AppProcess]:
@@ -163,6 +164,13 @@ class Processes:
             self._next_strike = fault
         for process in self.running():
             self._strike(process, fault)
+
+    def suspend(self, *, suspended: bool) -> None:
+        """Stop all apps where they are, or let them go on."""
+        if suspended != self._are_suspended:
+            self._are_suspended = suspended
+            for process in self.running():
+                self.send_signal(process.pid, signal.SIGSTOP if suspended else signal.SIGCONT)
 
     async def stop(self) -> None:
         """End all of them."""

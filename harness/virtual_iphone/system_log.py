@@ -19,6 +19,7 @@ class LogLine:
     process: str
     pid: int
     message: str
+    image: str = ""
     unix_ns: int = field(default_factory=time.time_ns)
 
 
@@ -29,8 +30,9 @@ class SystemLog:
         self._lines: deque[LogLine] = deque(maxlen=_KEPT_LINES)
         self._followers: set[asyncio.Queue[LogLine]] = set()
 
-    def write(self, process: str, pid: int, message: str) -> None:
-        line = LogLine(process, pid, message)
+    def write(self, process: str, pid: int, message: str, *, image: str = "") -> None:
+        """Add a line; ``image`` is the library that wrote it, where it is not the process itself."""
+        line = LogLine(process, pid, message, image or process)
         self._lines.append(line)
         for follower in self._followers:
             # A client that does not read loses lines, as it does on a phone.
