@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from harness.virtual_iphone.afc import serve_media
-from harness.virtual_iphone.assertion_agent import serve_assertion_agent
-from harness.virtual_iphone.crash_services import serve_crash_report_files, serve_crash_report_mover
 from harness.virtual_iphone.developer_services import developer_services
-from harness.virtual_iphone.diagnostics_relay import serve_diagnostics_relay
-from harness.virtual_iphone.heartbeat import serve_heartbeat
-from harness.virtual_iphone.house_arrest import serve_house_arrest
-from harness.virtual_iphone.image_mounter import serve_image_mounter
-from harness.virtual_iphone.installation_proxy import serve_installation_proxy
-from harness.virtual_iphone.log_services import serve_os_trace_relay, serve_syslog_relay
-from harness.virtual_iphone.notification_proxy import serve_notification_proxy
+from harness.virtual_iphone.lockdown_services.afc import serve_media
+from harness.virtual_iphone.lockdown_services.assertion_agent import serve_assertion_agent
+from harness.virtual_iphone.lockdown_services.crash_services import (
+    serve_crash_report_files,
+    serve_crash_report_mover,
+)
+from harness.virtual_iphone.lockdown_services.diagnostics_relay import serve_diagnostics_relay
+from harness.virtual_iphone.lockdown_services.heartbeat import serve_heartbeat
+from harness.virtual_iphone.lockdown_services.house_arrest import serve_house_arrest
+from harness.virtual_iphone.lockdown_services.image_mounter import serve_image_mounter
+from harness.virtual_iphone.lockdown_services.installation_proxy import serve_installation_proxy
+from harness.virtual_iphone.lockdown_services.log_services import serve_os_trace_relay, serve_syslog_relay
+from harness.virtual_iphone.lockdown_services.notification_proxy import serve_notification_proxy
 from harness.virtual_iphone.services import Service, ServiceRegistry
 
 

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from harness.virtual_iphone import afc_frames as frames
-from harness.virtual_iphone.confined_paths import ConfinedFolder
+from harness.virtual_iphone.lockdown_services import afc_frames as frames
+from harness.virtual_iphone.lockdown_services.confined_paths import ConfinedFolder
 from harness.virtual_iphone.phone import Phone
 
 _MOST_OPEN = 256

@@ -8,7 +8,7 @@ import plistlib
 from collections.abc import Callable
 from typing import Any
 
-from harness.virtual_iphone.log_frames import log_record, syslog_text
+from harness.virtual_iphone.lockdown_services.log_frames import log_record, syslog_text
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.plist_frames import read_plist, write_plist
 from harness.virtual_iphone.streams import Stream

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.virtual_iphone.afc import serve_files
-from harness.virtual_iphone.confined_paths import ConfinedFolder
+from harness.virtual_iphone.lockdown_services.afc import serve_files
+from harness.virtual_iphone.lockdown_services.confined_paths import ConfinedFolder
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.plist_frames import read_plist, write_plist
 from harness.virtual_iphone.streams import Stream

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.virtual_iphone import afc_frames as frames
-from harness.virtual_iphone.afc_files import (
+from harness.virtual_iphone.faults import IdleCut, ShortReads
+from harness.virtual_iphone.lockdown_services import afc_frames as frames
+from harness.virtual_iphone.lockdown_services.afc_files import (
     OpenFiles,
     checked_size,
     device_info,
@@ -17,9 +18,8 @@ from harness.virtual_iphone.afc_files import (
     make_link,
     remove_tree,
 )
-from harness.virtual_iphone.afc_frames import Operation, Status
-from harness.virtual_iphone.confined_paths import ConfinedFolder
-from harness.virtual_iphone.faults import IdleCut, ShortReads
+from harness.virtual_iphone.lockdown_services.afc_frames import Operation, Status
+from harness.virtual_iphone.lockdown_services.confined_paths import ConfinedFolder
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.streams import READ_LIMIT_BYTES, ProtocolViolationError, Stream, StreamEndedError
 

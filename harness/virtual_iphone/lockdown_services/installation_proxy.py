@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.virtual_iphone.apps import InstalledApp
-from harness.virtual_iphone.confined_paths import ConfinedFolder
 from harness.virtual_iphone.installing import install_package
 from harness.virtual_iphone.ipa import BadPackageError
+from harness.virtual_iphone.lockdown_services.confined_paths import ConfinedFolder
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.plist_frames import read_plist, write_plist
 from harness.virtual_iphone.streams import Stream
