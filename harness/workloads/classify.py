@@ -68,7 +68,9 @@ def classify(
     check_labels(workload, reference.classes)
     outputs = np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
     photos = tuple(
-        Classified(name=item.name, file=item.file or item.name, best=_best(scores, workload.label, top))
+        Classified(
+            name=item.name, file=item.file or item.name, best=best_classes(scores, workload.label, top)
+        )
         for item, scores in zip(workload.inputs, outputs, strict=True)
     )
     return Classification(photos=photos, skipped=loaded.skipped, engine=reference.engine)
@@ -111,13 +113,14 @@ def classify_files(
         return labels[index] if labels is not None else f"class {index}"
 
     found = tuple(
-        Classified(name=item.name, file=str(item.path), best=_best(scores, name, top))
+        Classified(name=item.name, file=str(item.path), best=best_classes(scores, name, top))
         for item, scores in zip(originals, outputs, strict=True)
     )
     return Classification(photos=found, skipped=tuple(skipped), engine=engine)
 
 
-def _best(scores: NDArray[np.float32], label: Callable[[int], str], top: int) -> tuple[Scored, ...]:
+def best_classes(scores: NDArray[np.float32], label: Callable[[int], str], top: int) -> tuple[Scored, ...]:
+    """The ``top`` classes of one vector of ``scores``, best first; equal ones by class number."""
     order = np.argsort(-scores, kind="stable")[:top]
     return tuple(
         Scored(label=label(int(index)), index=int(index), score=float(scores[index])) for index in order
