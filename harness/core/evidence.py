@@ -176,7 +176,7 @@ def _latency(
 def proportion_figure(
     metric: Metric, measured: Measurement, confidence: float, scale: float = 1
 ) -> Figure | Refusal:
-    """Agreement or accuracy drop; ``scale`` asks what it were with so many times the inputs."""
+    """Agreement, accuracy or its drop; ``scale`` asks what it were with so many times the inputs."""
 
     def scaled(count: int) -> int:
         return round(count * scale)
@@ -193,9 +193,14 @@ def proportion_figure(
             scaled(paired.only_reference_right), scaled(paired.only_variant_right), trials, confidence
         )
         return Figure(value=drop.value, interval=drop.interval)
-    found = measured.agreement.top1 if metric is Metric.TOP1_AGREEMENT else measured.agreement.top5
+    if metric is Metric.ACCURACY:
+        found = measured.accuracy.variant if measured.accuracy else None
+        missing = "has no accuracy: no input has a label"
+    else:
+        found = measured.agreement.top1 if metric is Metric.TOP1_AGREEMENT else measured.agreement.top5
+        missing = "has no top-5 agreement: the model has fewer than six classes"
     if found is None:
-        return Refusal(reason="has no top-5 agreement: the model has fewer than six classes")
+        return Refusal(reason=missing)
     trials = scaled(found.trials)
     again = proportion(min(trials, scaled(found.successes)), trials, confidence)
     return Figure(value=again.value, interval=again.interval)

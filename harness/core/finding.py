@@ -27,6 +27,10 @@ class FindingKind(StrEnum):
     RUNTIME_MISMATCH = "runtime-mismatch"
     CONSTANT_OUTPUT = "constant-output"
     NO_GAIN = "no-gain"
+    ONE_CLASS = "one-class"
+    TEXTS_CUT_OFF = "texts-cut-off"
+    UNKNOWN_CHARACTERS = "unknown-characters"
+    TEXTS_ALIKE = "texts-alike"
 
 
 class Finding(Value):

@@ -19,6 +19,7 @@ from harness.core.finding import Finding, FindingKind, milliseconds, note, perce
 from harness.core.joblog import JobLog, round_latencies, steady_conditions
 from harness.core.measurements import Measurement, Result
 from harness.core.stats import paired_drop
+from harness.core.text_findings import text_findings
 from harness.core.variants import Recipe
 from harness.core.workload import Workload
 
@@ -41,6 +42,7 @@ def find(
     """
     measured = [result for result in results if isinstance(result, Measurement)]
     found = views_not_independent(workload) + no_truth(workload) + few_labelled(workload)
+    found += one_class(workload) + text_findings(workload)
     found += runtime_mismatch(measured, reference_engine)
     for one in measured:
         own = [log for log in logs if log.variant == one.variant.name]
@@ -141,6 +143,19 @@ def few_labelled(workload: Workload) -> list[Finding]:
         f"{labelled} of {len(workload.inputs)} inputs have labels: even without any difference on them an "
         f"accuracy drop of up to {percent(possible)} stays possible",
         "Label more inputs.",
+    )
+
+
+def one_class(workload: Workload) -> list[Finding]:
+    """All labels are the same: whoever always answers so is always right."""
+    truths = {one.truth for one in workload.inputs if one.truth is not None}
+    if len(truths) != 1 or _labelled(workload) < 2:
+        return []
+    return warning(
+        FindingKind.ONE_CLASS,
+        None,
+        f"all {_labelled(workload)} labelled inputs are of one class, {workload.label(truths.pop())}",
+        "Add inputs of other classes: a model that gives this class for everything would have every one right.",
     )
 
 

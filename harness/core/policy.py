@@ -34,6 +34,7 @@ class Metric(StrEnum):
 
     TOP1_AGREEMENT = "top1_agreement"
     TOP5_AGREEMENT = "top5_agreement"
+    ACCURACY = "accuracy"
     ACCURACY_DROP = "accuracy_drop"
     P50_LATENCY = "p50_latency"
     P90_LATENCY = "p90_latency"
@@ -49,7 +50,7 @@ class Metric(StrEnum):
     @property
     def is_minimum(self) -> bool:
         """Whether the limit is the least that passes; otherwise it is the most."""
-        return self in (Metric.TOP1_AGREEMENT, Metric.TOP5_AGREEMENT)
+        return self in (Metric.TOP1_AGREEMENT, Metric.TOP5_AGREEMENT, Metric.ACCURACY)
 
     @property
     def depends_on_device(self) -> bool:
@@ -60,6 +61,7 @@ class Metric(StrEnum):
 _UNITS = {
     Metric.TOP1_AGREEMENT: Unit.PROPORTION,
     Metric.TOP5_AGREEMENT: Unit.PROPORTION,
+    Metric.ACCURACY: Unit.PROPORTION,
     Metric.ACCURACY_DROP: Unit.PROPORTION,
     Metric.P50_LATENCY: Unit.NANOSECONDS,
     Metric.P90_LATENCY: Unit.NANOSECONDS,

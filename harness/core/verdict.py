@@ -15,7 +15,7 @@ from harness.core.evidence import (
     refused_device,
 )
 from harness.core.measurements import Measurement, NotMeasured, Result, result_name
-from harness.core.policy import BASELINE, Policy, Rule, Unit
+from harness.core.policy import BASELINE, Metric, Policy, Rule, Unit
 from harness.core.rule_result import Answer, RuleResult, sequential_result, shown
 from harness.core.sampling import Sampled
 from harness.core.sequential import Decision, Rates, judge_sequentially
@@ -258,7 +258,8 @@ def further_inputs(rule: Rule, measured: Measurement, confidence: float) -> int 
     """
     if rule.unit is not Unit.PROPORTION:
         return None
-    paired = None if rule.metric.is_minimum else measured.accuracy
+    of_labels = rule.metric in (Metric.ACCURACY, Metric.ACCURACY_DROP)
+    paired = measured.accuracy if of_labels else None
     inputs = paired.variant.trials if paired else measured.agreement.top1.trials
 
     def decided(total: int) -> bool:

@@ -14,6 +14,7 @@ from harness.render.plain_text import one_line
 METRIC_WORDS = {
     Metric.TOP1_AGREEMENT: "top-1 agreement",
     Metric.TOP5_AGREEMENT: "top-5 agreement",
+    Metric.ACCURACY: "accuracy",
     Metric.ACCURACY_DROP: "accuracy drop",
     Metric.P50_LATENCY: "p50 latency",
     Metric.P90_LATENCY: "p90 latency",

@@ -10,6 +10,7 @@ from harness.core.report import RunReport
 from harness.core.verdict import Answer
 from harness.render.figure_tables import Cell, FigureTable
 from harness.render.judgement import JudgedRule
+from harness.render.plain_text import isolated
 from harness.render.view import ReportView, report_view
 
 _MARKS = {Answer.PASS: "✅", Answer.FAIL: "❌", Answer.UNDECIDED: "❔"}
@@ -54,6 +55,8 @@ def _blocks(view: ReportView) -> Iterator[str]:
     if judged.next_steps:
         yield "\n".join(f"- {escaped(step)}" for step in judged.next_steps)
     yield f"Releasable: {escaped(', '.join(judged.releasable)) or 'none'}"
+    if view.disagreements.groups:
+        yield _disagreements(view)
     if view.findings:
         yield "\n".join(_findings(view))
     yield _details(view)
@@ -92,6 +95,37 @@ def _rules(rules: tuple[JudgedRule, ...]) -> str:
             f"| {_MARKS[rule.answer]} {rule.answer}{reason} |"
         )
     return "\n".join(lines)
+
+
+def _disagreements(view: ReportView) -> str:
+    shown = view.disagreements
+    count = sum(len(group.lines) for group in shown.groups) + shown.not_shown
+    truths = any(line.truth for group in shown.groups for line in group.lines)
+    heads = ["Variant", "Input", "Reference", "Variant says", "Margin", *(["Truth"] if truths else [])]
+    lines = [
+        f"<details><summary>Disagreements with the reference: {count}</summary>",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"|{':--|' * len(heads)}",
+    ]
+    for group in shown.groups:
+        for line in group.lines:
+            cells = [
+                group.variant,
+                isolated(line.input_name),
+                _said(line.reference, line.reference_score, right=line.right == "reference"),
+                _said(line.variant, line.variant_score, right=line.right == "variant"),
+                line.margin,
+                *([isolated(line.truth)] if truths else []),
+            ]
+            lines.append(f"| {' | '.join(map(escaped, cells))} |")
+    if shown.not_shown:
+        lines += ["", f"and {shown.not_shown} more: `harness report {view.run_id} --disagreements`"]
+    return "\n".join([*lines, "", "</details>"])
+
+
+def _said(label: str, score: str, *, right: bool) -> str:
+    return f"{isolated(label)} {score}{' ✓' if right else ''}".rstrip()
 
 
 def _findings(view: ReportView) -> Iterator[str]:

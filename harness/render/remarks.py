@@ -9,12 +9,14 @@ from typing import Literal
 from harness.core.finding import Finding, FindingKind
 from harness.core.measurements import Disagreement, Measurement, NotMeasured
 from harness.core.report import RunReport
-from harness.core.workload import OutputKind, Workload
+from harness.core.workload import OutputKind, Task, Workload
 from harness.render import figures
 from harness.render.plain_text import one_line, shortened
 
 SHOWN_DISAGREEMENTS = 8
 _LONGEST_NAME = 48
+_LONGEST_TEXT = 140
+"""A text is what is judged, not the name of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _line(entry: Disagreement, workload: Workload) -> DisagreementLine:
         elif entry.truth == entry.variant_class:
             right = "variant"
     return DisagreementLine(
-        input_name=_name(entry.input_name),
+        input_name=_input(entry.input_name, workload),
         reference=_name(workload.label(entry.reference_class)),
         reference_score=score(entry.reference_score),
         variant="not finite" if entry.variant_class is None else _name(workload.label(entry.variant_class)),
@@ -137,6 +139,11 @@ def _line(entry: Disagreement, workload: Workload) -> DisagreementLine:
         truth="" if entry.truth is None else _name(workload.label(entry.truth)),
         right=right,
     )
+
+
+def _input(name: str, workload: Workload) -> str:
+    is_text = workload.task is Task.TEXT_CLASSIFICATION
+    return shortened(one_line(name), _LONGEST_TEXT if is_text else _LONGEST_NAME)
 
 
 def _name(text: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 
 from harness.core.report import RunReport
+from harness.core.runs import SkippedInput
 from harness.render import figures
 from harness.render.chain import ChainTable, chain_of
 from harness.render.figure_tables import FigureTable, Footnotes, detail_table, main_table, measured
@@ -128,9 +129,14 @@ def _measured(report: RunReport) -> str:
 
 def _skipped(report: RunReport) -> str:
     skipped = report.skipped_inputs
-    shown = "; ".join(f"{PurePath(one.file).name}: {one.reason}" for one in skipped[:_SHOWN_SKIPPED])
-    more = f"; and {len(skipped) - _SHOWN_SKIPPED} more" if len(skipped) > _SHOWN_SKIPPED else ""
-    return f"{_count(len(skipped), 'input')} ({shown}{more})"
+    shown = "; ".join(f"{PurePath(one.file).name}: {_reason(one)}" for one in skipped[:_SHOWN_SKIPPED])
+    hidden = sum(one.count for one in skipped[_SHOWN_SKIPPED:])
+    more = f"; and {hidden} more" if hidden else ""
+    return f"{_count(sum(one.count for one in skipped), 'input')} ({shown}{more})"
+
+
+def _reason(skipped: SkippedInput) -> str:
+    return f"{skipped.count} {skipped.reason}" if skipped.count > 1 else skipped.reason
 
 
 def _legend(report: RunReport, main: FigureTable) -> tuple[str, ...]:

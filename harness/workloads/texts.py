@@ -89,7 +89,10 @@ def load_texts(spec: TextWorkloadSpec, store: BlobStore) -> LoadedWorkload:
     return LoadedWorkload(
         workload=Workload(
             task=Task.TEXT_CLASSIFICATION,
-            inputs=tuple(WorkloadInput(name=one.text, group=one.text, truth=one.truth) for one in texts),
+            inputs=tuple(
+                WorkloadInput(name=one.text, group=f"{Path(one.file).name}:{one.line}", truth=one.truth)
+                for one in texts
+            ),
             records=store.put_chunks(_encoded([one.text for one in texts], spec.encoding)),
             encoding=CharacterEncoding.of(spec.encoding),
             tensor=spec.tensor,

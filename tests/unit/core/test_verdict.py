@@ -93,6 +93,13 @@ def test_accuracy_drop_needs_labels_enough() -> None:
     assert judged(limit, measurement(accuracy=(30, 0, 300))).answer is FAIL
 
 
+def test_accuracy_itself_is_judged_where_there_are_labels() -> None:
+    limit = rule(Metric.ACCURACY, 0.3)
+    assert "no input has a label" in judged(limit, measurement()).reason
+    right = judged(limit, measurement(accuracy=(0, 0, 200)))
+    assert right.answer is PASS and right.value is not None and right.value > 0.3
+
+
 def test_top5_is_undecided_below_six_classes() -> None:
     limit = rule(Metric.TOP5_AGREEMENT, 0.9)
     assert judged(limit, measurement()).answer is UNDECIDED
