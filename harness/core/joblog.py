@@ -80,10 +80,14 @@ def steady_samples(log: JobLog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     A resumed job writes only the samples that are missing, so the attempts add up.
     """
     steady = log.blocks.steady
-    records = log.blocks.inputs[steady]
+    return sampled_inputs(log)[steady], log.blocks.latencies_ns[steady]
+
+
+def sampled_inputs(log: JobLog) -> NDArray[np.int64]:
+    """The input of each sample, warm-up and steady, as an index in the workload."""
+    records = log.blocks.inputs
     within = records < log.input_count
-    inputs = np.where(within, log.inputs[np.where(within, records, 0)], _NO_INPUT)
-    return inputs, log.blocks.latencies_ns[steady]
+    return np.where(within, log.inputs[np.where(within, records, 0)], _NO_INPUT)
 
 
 def warmup_runs(log: JobLog) -> int:

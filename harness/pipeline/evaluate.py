@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def suite_of(folder: RunFolder) -> Suite:
     return parse_suite(plan.suite_toml, where=plan.suite_path)
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A run's report, and the event logs that it was made from."""
+
+    report: RunReport
+    logs: list[JobLog]
+
+
 def evaluate(
     folder: RunFolder, policy: PolicySection | None = None, policy_base: Path | None = None
 ) -> RunReport:
@@ -53,6 +62,13 @@ def evaluate(
         RunError: the run was cut off before there was anything to evaluate.
         WireError: an event log or an output file is damaged.
     """
+    return evaluation(folder, policy, policy_base).report
+
+
+def evaluation(
+    folder: RunFolder, policy: PolicySection | None = None, policy_base: Path | None = None
+) -> Evaluation:
+    """As ``evaluate``, for who also wants the samples one by one."""
     plan = folder.plan()
     suite = suite_of(folder)
     if not (folder.has_workload() and folder.has_reference() and folder.has_schedule()):
@@ -77,7 +93,7 @@ def evaluate(
         sampled = reader.evidence(end.reason if end else "")
     verdict = judge(section.policy, results, baseline, round_latencies=_by_variant(logs), sampled=sampled)
     started = next((event for log in logs for event in attempts(log)), None)
-    return RunReport(
+    report = RunReport(
         plan=plan,
         target_description=plan.target,
         target_class=started.device.target_class if started else TargetClass.LOCAL,
@@ -95,6 +111,7 @@ def evaluate(
         measuring_ns=sum(outcome.wall_ns for outcome in outcomes.values() if outcome),
         inference_ns=sum(inference_ns(log) for log in logs),
     )
+    return Evaluation(report, logs)
 
 
 def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | None:

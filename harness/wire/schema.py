@@ -6,16 +6,23 @@ import json
 import sys
 from pathlib import Path
 
+from harness.core.comparison import Comparison
 from harness.core.events import EVENT_ADAPTER
 from harness.core.jobs import Job
+from harness.core.report import RunReport
 from harness.wire.strict_json import write_text
 
 SCHEMA_FOLDER = Path(__file__).parent / "schema"
 
 
 def schemas() -> dict[str, str]:
-    """File name to schema text, for ``job.json`` and for one line of ``events.jsonl``."""
-    documents = {"job.schema.json": Job.model_json_schema(), "event.schema.json": EVENT_ADAPTER.json_schema()}
+    """File name to schema text: ``job.json``, one line of ``events.jsonl``, and what ``--json`` prints."""
+    documents = {
+        "job.schema.json": Job.model_json_schema(),
+        "event.schema.json": EVENT_ADAPTER.json_schema(),
+        "report.schema.json": RunReport.model_json_schema(mode="serialization"),
+        "comparison.schema.json": Comparison.model_json_schema(mode="serialization"),
+    }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {name: json.dumps(dialect | document, indent=2) + "\n" for name, document in documents.items()}
 

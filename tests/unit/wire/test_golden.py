@@ -170,7 +170,8 @@ def test_invalid_logs_are_refused_with_their_line(path: Path) -> None:
 
 def test_committed_schemas_are_those_of_the_records() -> None:
     for name, text in schemas().items():
-        assert (SCHEMA_FOLDER / name).read_text(encoding="utf-8") == text
+        written = (SCHEMA_FOLDER / name).read_text(encoding="utf-8")
+        assert written == text, "write them again: python -m harness.wire.schema"
 
 
 @pytest.mark.parametrize("path", sorted((GOLDEN / "valid").glob("job-*.json")), ids=lambda path: path.stem)

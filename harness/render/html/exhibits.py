@@ -1,0 +1,34 @@
+"""What a page shows beside the report's value: samples one by one, conditions, and what the inputs look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.core.events import Profile
+from harness.core.layer_differences import LayerDifferences
+from harness.core.sample_series import SampleSeries, Weather
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture of an input as the model saw it."""
+
+    mime_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibits:
+    """``pictures`` and ``texts`` are by the index of the input, ``profiles`` by variant.
+
+    ``samples_file`` is the name of a file beside the page that holds all samples where the page cannot.
+    """
+
+    series: tuple[SampleSeries, ...] = ()
+    weather: tuple[Weather, ...] = ()
+    pictures: Mapping[int, Picture] = field(default_factory=dict)
+    texts: Mapping[int, str] = field(default_factory=dict)
+    profiles: Mapping[str, tuple[Profile, ...]] = field(default_factory=dict)
+    layers: tuple[LayerDifferences, ...] = ()
+    samples_file: str | None = None
