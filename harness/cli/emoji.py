@@ -199,6 +199,74 @@ def compare(runs: Path, as_json: bool) -> None:
         Console().print(trainings_table(trainings))
 
 
+@command.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: RUN/export]", metavar="PATH"
+)
+@click.option(
+    "--form",
+    "forms",
+    multiple=True,
+    type=click.Choice(["while", "unrolled", "fused", "graph"]),
+    help="May be repeated. [default: all that apply]",
+)
+@click.option("--recipe", "recipes", multiple=True, help="May be repeated. [default: all]", metavar="NAME")
+@click.option("--texts", type=click.IntRange(2), default=500, show_default=True, help="To check on, at most.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where built variants are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def export(
+    run: Path,
+    data: Path,
+    output: Path | None,
+    forms: tuple[str, ...],
+    recipes: tuple[str, ...],
+    texts: int,
+    cache: Path | None,
+    as_json: bool,
+) -> int:
+    """Export the training in RUN, and check every variant on the texts to test on in DATA.
+
+    Written are the SavedModel, a TensorFlow 1 checkpoint with its graph, the frozen graph, and a .tflite of each
+    form by each recipe. Exit status 3 when a variant fails.
+    """
+    from rich.console import Console
+
+    from harness.cli.emoji_progress import stages
+    from harness.cli.places import cache_folder
+    from harness.core.emoji_export import Form
+    from harness.core.variants import Recipe
+    from harness.emoji.dataset import read_dataset
+    from harness.errors import ExitStatus, UsageError
+    from harness.pipeline.emoji_export import export as export_training
+    from harness.render.emoji import export_report
+
+    unknown = [name for name in recipes if name not in list(Recipe)]
+    if unknown:
+        raise UsageError(
+            f"there is no recipe {unknown[0]!r}", next_step=f"Choose some of: {', '.join(Recipe)}."
+        )
+    place = output or run / "export"
+    with stages() as on_stage:
+        exported = export_training(
+            run,
+            read_dataset(data),
+            place,
+            cache or cache_folder(),
+            forms=[Form(name) for name in forms],
+            recipes=[Recipe(name) for name in recipes],
+            most_texts=texts,
+            on_stage=on_stage,
+        )
+    if as_json:
+        click.echo(exported.model_dump_json(indent=1))
+    else:
+        Console().print(export_report(exported, str(place)))
+    failed = any(variant.problem for variant in exported.variants)
+    return int(ExitStatus.UNDECIDED if failed else ExitStatus.PASS)
+
+
 def _architectures(names: tuple[str, ...]) -> list[Architecture]:
     from harness.core.emoji_training import Architecture
     from harness.errors import UsageError

@@ -80,3 +80,11 @@ def training_progress(
             )
 
         yield on_step, on_epoch
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """What to call with the name of each stage, shown while it lasts."""
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+        yield lambda stage: status.update(stage)

@@ -1,4 +1,4 @@
-"""What ``harness emoji`` shows: the balance of prepared texts, and trainings side by side."""
+"""What ``harness emoji`` shows: the balance of prepared texts, trainings side by side, an export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.emoji_data import Part, Preparation
+from harness.core.emoji_export import Export, ExportedVariant
 from harness.core.emoji_training import Training
+from harness.render.figures import size
 from harness.render.plain_text import one_line
 
 _LABELS_SHOWN = 10
@@ -99,3 +101,71 @@ def trainings_table(trainings: Sequence[Training]) -> RenderableType:
         else "Not all of these were trained on the same texts: their figures cannot be compared."
     )
     return Group(table, Text(remark, style="dim" if len(texts) == 1 else "yellow"))
+
+
+def export_report(export: Export, folder: str) -> RenderableType:
+    """What was written, how each variant does beside the trained network, and what failed and why."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("form")
+    table.add_column("recipe")
+    for title in ("file", "in the .ipa", "d", "top-1", "right", "ms"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for variant in export.variants:
+        table.add_row(*_variant_cells(variant))
+    notes = [
+        Text.assemble(
+            ("failed ", "red"), f"{failed.form.value} {failed.recipe.value}: {one_line(failed.problem)}"
+        )
+        for failed in export.variants
+        if failed.problem
+    ]
+    return Group(
+        Text.assemble("Exported ", (export.architecture.value, "bold"), f" to {one_line(folder)}"),
+        Text(f"{', '.join(export.files)}, and the variants:"),
+        Text(),
+        table,
+        Text(),
+        *notes,
+        Text(
+            "d: the largest difference of a probability from the trained network's; top-1: how often the first "
+            "suggestion is the network's; right: how often it is the text's own; ms: here, one thread, to compare "
+            "forms by.",
+            style="dim",
+        ),
+        *_forgetting(export),
+    )
+
+
+def _variant_cells(variant: ExportedVariant) -> list[str | Text]:
+    names: list[str | Text] = [variant.form.value, variant.recipe.value]
+    sizes = [
+        "–" if bytes_ is None else size(bytes_) for bytes_ in (variant.file_bytes, variant.compressed_bytes)
+    ]
+    agreement = variant.agreement
+    if agreement is None:
+        return [*names, *sizes, "–", "–", "–", "–"]
+    return [
+        *names,
+        *sizes,
+        f"{agreement.largest_difference:.1g}",
+        Text(f"{agreement.top_1:.3f}", style="" if agreement.top_1 >= 0.95 else "red"),
+        f"{agreement.right:.3f}",
+        f"{agreement.median_ms:.2f}",
+    ]
+
+
+def _forgetting(export: Export) -> list[Text]:
+    kept = [
+        variant.agreement.without_reset
+        for variant in export.variants
+        if variant.agreement and variant.agreement.without_reset is not None
+    ]
+    if not kept:
+        return []
+    return [
+        Text(
+            f"The form fused keeps its state from one text to the next: without a reset of its variables before each, "
+            f"top-1 falls to {min(kept):.3f}.",
+            style="yellow",
+        )
+    ]
