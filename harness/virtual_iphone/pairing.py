@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import plistlib
 import ssl
 import tempfile
@@ -44,8 +45,7 @@ class Pairings:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "pairings.plist"
-        self._key_file = folder / "device-key.pem"
-        self._key = self._load_or_make_key()
+        self._folder = folder
         self._pairings: dict[str, Pairing] = {}
         if self._file.exists():
             for record in plistlib.loads(self._file.read_bytes()):
@@ -54,9 +54,8 @@ class Pairings:
     @property
     def public_key_pem(self) -> bytes:
         """``DevicePublicKey``: a PKCS #1 public key in PEM."""
-        return self._key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.PKCS1
-        )
+        key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
+        return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
 
     def find(self, host_id: object) -> Pairing | None:
         return self._pairings.get(host_id) if isinstance(host_id, str) else None
@@ -109,18 +108,18 @@ class Pairings:
             context.load_cert_chain(certificate, self._key_file)
         return context
 
-    def _load_or_make_key(self) -> rsa.RSAPrivateKey:
-        if self._key_file.exists():
-            key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
-            assert isinstance(key, rsa.RSAPrivateKey)
-            return key
-        key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self._key_file.touch(mode=0o600)
-        self._key_file.write_bytes(pem)
-        return key
+    @functools.cached_property
+    def _key_file(self) -> Path:
+        """The phone's private key, made when it is first asked for: that takes up to half a second."""
+        file = self._folder / "device-key.pem"
+        if not file.exists():
+            key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+            pem = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            file.touch(mode=0o600)
+            file.write_bytes(pem)
+        return file
 
     def _save(self) -> None:
         self._file.write_bytes(plistlib.dumps([vars(pairing) for pairing in self._pairings.values()]))
