@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import plistlib
 import re
 import shutil
 import stat
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +18,16 @@ _LARGEST_INFO_BYTES = 1024 * 1024
 LARGEST_APP_BYTES = 4 * 1024**3
 _MOST_FILES = 100_000
 _COPY_BYTES = 1024 * 1024
+# What the ZIP reader raises for members that are damaged, encrypted or compressed as nobody knows.
+_UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+)
 
 
 class BadPackageError(Exception):
@@ -96,14 +108,14 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Pa
         place.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(member) as source, place.open("xb") as target:
             shutil.copyfileobj(source, target, _COPY_BYTES)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise BadPackageError("PackageExtractionFailed", f"{member.filename!r}: {error}") from error
 
 
 def _opened(file: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (ValueError, *_UNREADABLE) as error:
         raise BadPackageError("PackageExtractionFailed", "not a ZIP archive") from error
 
 
@@ -124,7 +136,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         with archive.open(name) as source:
             data = source.read(_LARGEST_INFO_BYTES + 1)
-    except (KeyError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (KeyError, *_UNREADABLE) as error:
         raise BadPackageError("ApplicationVerificationFailed", f"no readable {name}") from error
     if len(data) > _LARGEST_INFO_BYTES:
         raise BadPackageError("ApplicationVerificationFailed", f"{name} is too large")

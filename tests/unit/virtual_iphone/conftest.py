@@ -1,24 +1,13 @@
-"""A phone and a real socket to any of its services, without usbmuxd, pairing and TLS before it."""
+"""A phone's folder, and conversations with its services."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.virtual_iphone.faults import Fault
-from harness.virtual_iphone.identity import phone_identity
-from harness.virtual_iphone.phone import Phone, PhoneSetup
-from harness.virtual_iphone.programs import Programs
-from harness.virtual_iphone.service_table import phone_services
-from harness.virtual_iphone.services import Handler
-from harness.virtual_iphone.streams import ProtocolViolationError, SocketStream, StreamEndedError
-
-Converse = Callable[..., bytes]
-_LIMIT_S = 30.0
+from service_conversation import converse as converse_with
 
 
 @pytest.fixture
@@ -27,35 +16,6 @@ def phone_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def converse(phone_folder: Path) -> Converse:
+def converse(phone_folder: Path) -> Callable[..., bytes]:
     """Sends bytes to a service and returns all that it answered before it closed the connection."""
-
-    async def talk(handler: Handler, sent: bytes, ios: str, faults: tuple[Fault, ...]) -> bytes:
-        nowhere = Path("/nonexistent")
-        setup = PhoneSetup(phone_identity(ios), phone_folder, Programs(nowhere, nowhere, "0"), faults)
-        phone = Phone(setup, phone_services())
-        ours, its = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=ours)
-        stream = SocketStream(*await asyncio.open_connection(sock=its), phone.link)
-
-        async def serve() -> None:
-            try:
-                await handler(stream, phone)
-            except (StreamEndedError, ProtocolViolationError):
-                pass
-            finally:
-                await stream.close()
-
-        serving = asyncio.create_task(serve())
-        writer.write(sent)
-        writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(-1), _LIMIT_S)
-        # Whatever else it raised is a bug that a client can cause.
-        await serving
-        writer.close()
-        return answer
-
-    def run(handler: Handler, sent: bytes, *, ios: str = "18.5", faults: tuple[Fault, ...] = ()) -> bytes:
-        return asyncio.run(talk(handler, sent, ios, faults))
-
-    return run
+    return functools.partial(converse_with, phone_folder)
