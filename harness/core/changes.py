@@ -1,25 +1,25 @@
-"""One figure in two runs: how far it moved, and whether the evidence lets that be called a difference."""
+"""One figure in two measurements: how far it moved, and whether the evidence lets that be called a difference."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
-from harness.core.measurements import Disagreement, Interval, Measurement
-from harness.core.stats import paired_drop, ratio_of_percentiles
+from harness.core.jobs import PositiveCount
+from harness.core.measurements import Confidence, Interval
+from harness.core.rank_tests import least_rounds, rank_sum_shift, signed_rank_shift
 from harness.core.value import Value
-from harness.core.workload import Workload
 
-RoundSamples = Sequence[NDArray[np.int64]]
-"""Steady latencies of one variant in nanoseconds, one array for each round."""
+MOST_ROUNDS_ADVISED = 10_000
 
 
 class ComparedFigure(StrEnum):
-    """What is compared of a variant that both runs measured."""
+    """What is compared of a variant that both sides measured."""
 
     FILE_SIZE = "file_size"
     COMPRESSED_SIZE = "compressed_size"
@@ -31,7 +31,8 @@ class ComparedFigure(StrEnum):
 
 
 PROPORTIONS = (ComparedFigure.TOP1_AGREEMENT, ComparedFigure.ACCURACY)
-COSTS = (ComparedFigure.P50_LATENCY, ComparedFigure.P90_LATENCY, ComparedFigure.PEAK_MEMORY)
+LATENCIES = (ComparedFigure.P50_LATENCY, ComparedFigure.P90_LATENCY)
+COSTS = (*LATENCIES, ComparedFigure.PEAK_MEMORY)
 
 
 class Conclusion(StrEnum):
@@ -42,15 +43,47 @@ class Conclusion(StrEnum):
     LOWER = "lower"
     HIGHER = "higher"
     SAME = "the same"
+    EQUIVALENT = "no real difference"
     NO_DIFFERENCE_SHOWN = "no difference shown"
     NOT_ENOUGH_DATA = "not enough data"
 
+    @property
+    def is_difference(self) -> bool:
+        return self in (Conclusion.FASTER, Conclusion.SLOWER, Conclusion.LOWER, Conclusion.HIGHER)
+
+
+class Method(StrEnum):
+    """How the interval of a change came about."""
+
+    SIGNED_RANK = "signed ranks of paired rounds"
+    RANK_SUM = "ranks of rounds"
+    MCNEMAR = "McNemar's exact test"
+
+
+class Criterion(Value):
+    """When a change is called a difference: beyond chance, and larger than an effect that matters.
+
+    ``confidence`` is that of all figures of a variant together: each interval has its part of the rest
+    (Bonferroni), so a comparison in which nothing changed raises an alarm with a chance of at most ``1 - confidence``.
+    """
+
+    confidence: Confidence = 0.95
+    effect: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Of latency and memory, as a share of ``a``'s."""
+    effect_points: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    """Of agreement and accuracy: 0.01 is one percentage point."""
+
+    def level(self, figures: int) -> float:
+        """The chance of a false alarm that each of so many figures may have."""
+        return (1 - self.confidence) / max(1, figures)
+
 
 class Change(Value):
-    """One figure in both runs, in nanoseconds, bytes or as a proportion from 0 to 1.
+    """One figure on both sides, in nanoseconds, bytes or as a proportion from 0 to 1.
 
     ``ratio`` is b / a, ``difference`` b less a: sizes, times and memory have the one, proportions the
-    other. ``interval`` is of that one; exact sizes and too few samples have none.
+    other. ``interval`` is of that one; exact sizes and too few rounds have none. A ratio of latencies or peaks is of
+    the median rounds, so it need not be that of ``a`` and ``b``, which are of all samples.
     """
 
     figure: ComparedFigure
@@ -59,7 +92,13 @@ class Change(Value):
     ratio: float | None = None
     difference: float | None = None
     interval: Interval | None = None
+    p_value: Annotated[float, Field(ge=0, le=1)] | None = None
+    method: Method | None = None
     conclusion: Conclusion
+    rounds_needed: PositiveCount | None = None
+    """About how many rounds on each side would settle what these did not; absent where more would not help."""
+    confirmed: bool | None = None
+    """Whether a second run, with both side by side, came to the same conclusion; absent: there was none."""
 
 
 def size_change(figure: ComparedFigure, a: int, b: int) -> Change:
@@ -68,131 +107,63 @@ def size_change(figure: ComparedFigure, a: int, b: int) -> Change:
     return Change(figure=figure, a=a, b=b, ratio=b / a if a else None, conclusion=conclusion)
 
 
-def latency_changes(
-    a: Measurement,
-    b: Measurement,
-    rounds: tuple[RoundSamples, RoundSamples],
-    effect: float,
-    confidence: float,
-    seed: int,
-) -> list[Change]:
-    """Of p50 and p90; ``rounds`` are ``a``'s and ``b``'s. No conclusion from too few samples."""
-    wanted = [
-        (ComparedFigure.P50_LATENCY, 0.5, a.latency.steady.p50, b.latency.steady.p50),
-        (ComparedFigure.P90_LATENCY, 0.9, a.latency.steady.p90, b.latency.steady.p90),
-    ]
-    changes = []
-    for figure, fraction, estimate_a, estimate_b in wanted:
-        ratio = None
-        if all(rounds):
-            ratio = ratio_of_percentiles(rounds[1], rounds[0], fraction, confidence, seed, paired=False)
-        conclusion = Conclusion.NOT_ENOUGH_DATA
-        if ratio is not None:
-            conclusion = Conclusion.NO_DIFFERENCE_SHOWN
-            if abs(ratio.value - 1) > effect and not ratio.interval.low <= 1 <= ratio.interval.high:
-                conclusion = Conclusion.FASTER if ratio.value < 1 else Conclusion.SLOWER
-        changes.append(
-            Change(
-                figure=figure,
-                a=estimate_a.value if estimate_a else None,
-                b=estimate_b.value if estimate_b else None,
-                ratio=ratio.value if ratio else None,
-                interval=ratio.interval if ratio else None,
-                conclusion=conclusion,
-            )
-        )
-    return changes
-
-
-def peak_change(a: Measurement, b: Measurement, effect: float, confidence: float) -> Change | None:
-    """Of peak memory, by the rounds; ``None`` where one has none or they are peaks of different kinds."""
-    peak_a, peak_b = a.memory.peak_bytes, b.memory.peak_bytes
-    if not peak_a or not peak_b or a.memory.peak_kind != b.memory.peak_kind:
-        return None
-    rounds_a, rounds_b = a.memory.peak_bytes_by_round, b.memory.peak_bytes_by_round
-    ratio = peak_b / peak_a
-    chance = 2 / math.comb(len(rounds_a) + len(rounds_b), len(rounds_a))
-    if not rounds_a or not rounds_b or chance > 1 - confidence:
-        conclusion = Conclusion.NOT_ENOUGH_DATA
-    elif abs(ratio - 1) > effect and max(rounds_b) < min(rounds_a):
-        conclusion = Conclusion.LOWER
-    elif abs(ratio - 1) > effect and min(rounds_b) > max(rounds_a):
-        conclusion = Conclusion.HIGHER
-    else:
-        conclusion = Conclusion.NO_DIFFERENCE_SHOWN
-    return Change(figure=ComparedFigure.PEAK_MEMORY, a=peak_a, b=peak_b, ratio=ratio, conclusion=conclusion)
-
-
-def proportion_changes(
-    a: Measurement, b: Measurement, workload: Workload, confidence: float, refused: Collection[ComparedFigure]
-) -> list[Change]:
-    """Of agreement and accuracy, input by input: valid only if both have the same inputs and reference."""
-    wrong_a = {one.input_index: one for one in a.agreement.disagreements}
-    wrong_b = {one.input_index: one for one in b.agreement.disagreements}
-    changes = [
-        _paired(
-            ComparedFigure.TOP1_AGREEMENT,
-            (a.agreement.top1.value, b.agreement.top1.value),
-            only_a=len(wrong_b.keys() - wrong_a.keys()),
-            only_b=len(wrong_a.keys() - wrong_b.keys()),
-            trials=a.agreement.top1.trials,
-            confidence=confidence,
-        )
-    ]
-    if a.accuracy is not None and b.accuracy is not None and ComparedFigure.ACCURACY not in refused:
-        only_a = only_b = 0
-        # Where both agree with the reference they are right or wrong together.
-        for index in wrong_a.keys() | wrong_b.keys():
-            truth = workload.inputs[index].truth
-            if truth is None:
-                continue
-            reference = (wrong_a.get(index) or wrong_b[index]).reference_class
-            right_a = _class(wrong_a.get(index), reference) == truth
-            right_b = _class(wrong_b.get(index), reference) == truth
-            only_a += right_a and not right_b
-            only_b += right_b and not right_a
-        values = a.accuracy.variant.value, b.accuracy.variant.value
-        trials = a.accuracy.variant.trials
-        changes.append(
-            _paired(
-                ComparedFigure.ACCURACY,
-                values,
-                only_a=only_a,
-                only_b=only_b,
-                trials=trials,
-                confidence=confidence,
-            )
-        )
-    return changes
-
-
-def _class(disagreement: Disagreement | None, reference: int) -> int | None:
-    return reference if disagreement is None else disagreement.variant_class
-
-
-def _paired(
+def cost_change(
     figure: ComparedFigure,
-    values: tuple[float, float],
+    rounds: tuple[Sequence[float], Sequence[float]],
     *,
-    only_a: int,
-    only_b: int,
-    trials: int,
-    confidence: float,
+    paired: bool,
+    shown: tuple[float | None, float | None],
+    level: float,
+    effect: float,
 ) -> Change:
-    drop = paired_drop(only_a, only_b, trials, confidence)
-    interval = Interval(low=-drop.interval.high, high=-drop.interval.low)
-    conclusion = Conclusion.NO_DIFFERENCE_SHOWN
-    if only_a == only_b == 0:
-        conclusion = Conclusion.SAME
-    elif interval.low > 0:
-        conclusion = Conclusion.HIGHER
-    elif interval.high < 0:
-        conclusion = Conclusion.LOWER
+    """Of a latency or a peak, by the rounds of ``a`` and of ``b``; ``shown`` are the figures of all samples.
+
+    Rounds that ran side by side are paired, as far as both have them. Where they are too few for signed ranks they are
+    taken apart, which is right as long as pairs are alike rather than opposed.
+    """
+    logs = [np.log(np.asarray(one, dtype=np.float64)) for one in rounds]
+    estimate, method = None, Method.RANK_SUM
+    if paired:
+        both = min(len(one) for one in logs)
+        estimate, method = signed_rank_shift(logs[1][:both] - logs[0][:both], level), Method.SIGNED_RANK
+    if estimate is None:
+        estimate, method = rank_sum_shift(logs[0], logs[1], level), Method.RANK_SUM
+    if estimate is None:
+        return Change(
+            figure=figure,
+            a=shown[0],
+            b=shown[1],
+            conclusion=Conclusion.NOT_ENOUGH_DATA,
+            rounds_needed=least_rounds(level),
+        )
+    ratio = math.exp(estimate.value)
+    low, high = math.exp(estimate.interval.low), math.exp(estimate.interval.high)
+    conclusion = _of_cost(figure, ratio, low, high, effect)
+    needed = None
+    if conclusion is Conclusion.NO_DIFFERENCE_SHOWN and effect > 0:
+        # An interval is about as wide as one over the root of the rounds.
+        width = (estimate.interval.high - estimate.interval.low) / 2 / math.log1p(effect)
+        more = math.ceil(min(len(one) for one in rounds) * max(width, 1.0) ** 2)
+        needed = more if min(len(one) for one in rounds) < more <= MOST_ROUNDS_ADVISED else None
     return Change(
         figure=figure,
-        a=values[0],
-        b=values[1],
-        difference=-drop.value,
-        interval=interval,
+        a=shown[0],
+        b=shown[1],
+        ratio=ratio,
+        interval=Interval(low=low, high=high),
+        method=method,
         conclusion=conclusion,
+        rounds_needed=needed,
     )
+
+
+def _of_cost(figure: ComparedFigure, ratio: float, low: float, high: float, effect: float) -> Conclusion:
+    if abs(ratio - 1) > effect and not low <= 1 <= high:
+        if figure in LATENCIES:
+            return Conclusion.FASTER if ratio < 1 else Conclusion.SLOWER
+        return Conclusion.LOWER if ratio < 1 else Conclusion.HIGHER
+    if low == high == 1:
+        return Conclusion.SAME
+    if 1 - effect <= low and high <= 1 + effect:
+        return Conclusion.EQUIVALENT
+    return Conclusion.NO_DIFFERENCE_SHOWN

@@ -1,30 +1,28 @@
-"""Two runs, figure by figure: what changed from ``a`` to ``b``, and what may not be compared at all."""
+"""Two runs or variants, figure by figure: what changed from ``a`` to ``b``, and what may not be compared at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from harness.core.answer_changes import accuracy_change, agreement_change
 from harness.core.changes import (
     COSTS,
+    LATENCIES,
     PROPORTIONS,
     Change,
     ComparedFigure,
-    RoundSamples,
-    latency_changes,
-    peak_change,
-    proportion_changes,
+    Conclusion,
+    Criterion,
+    cost_change,
     size_change,
 )
-from harness.core.measurements import Confidence, Measurement, NotMeasured, Result
+from harness.core.measurements import THERMAL_STATES, Measurement, NotMeasured, result_name
 from harness.core.report import RunReport
 from harness.core.value import Value
 
-RoundLatencies = Mapping[str, RoundSamples]
-"""By the name of the variant."""
+_THROTTLED = ("serious", "critical")
 
 
 class Mismatch(StrEnum):
@@ -33,15 +31,17 @@ class Mismatch(StrEnum):
     TARGET_CLASS = "target-class"
     DEVICE = "device"
     THREADS = "threads"
+    THROTTLED = "throttled"
     WORKLOAD = "workload"
     REFERENCE = "reference"
     TRUTH = "truth"
 
 
-_REFUSED_BY = {
+_REFUSED_BY: Mapping[Mismatch, tuple[ComparedFigure, ...]] = {
     Mismatch.TARGET_CLASS: COSTS + PROPORTIONS,
     Mismatch.DEVICE: COSTS + PROPORTIONS,
     Mismatch.THREADS: COSTS,
+    Mismatch.THROTTLED: LATENCIES,
     Mismatch.WORKLOAD: COSTS + PROPORTIONS,
     Mismatch.REFERENCE: PROPORTIONS,
     Mismatch.TRUTH: (ComparedFigure.ACCURACY,),
@@ -66,10 +66,15 @@ class Circumstance(Value):
 
 
 class VariantComparison(Value):
-    """A variant that both runs measured. ``same_file``: its bytes did not change."""
+    """A variant that both sides measured; ``variant_b`` is its name in ``b``. ``same_file``: its bytes are equal.
+
+    ``paired``: both ran in the same rounds, side by side.
+    """
 
     variant: str
+    variant_b: str
     same_file: bool
+    paired: bool
     changes: tuple[Change, ...]
 
 
@@ -82,146 +87,202 @@ class NotCompared(Value):
 
 
 class Comparison(Value):
-    """From run ``a`` to run ``b``. Variants are in the order of ``a``."""
+    """From ``a`` to ``b``. Variants are in the order of ``a``."""
 
     comparison_version: Literal[1] = 1
     run_a: str
     run_b: str
-    confidence: Confidence
-    effect: Annotated[float, Field(ge=0)]
-    """The least change of a latency or a peak, as a share of a's, that is called a difference."""
+    criterion: Criterion
     incomparable: tuple[Incomparable, ...]
     circumstances: tuple[Circumstance, ...]
     variants: tuple[VariantComparison, ...]
     not_compared: tuple[NotCompared, ...]
     only_in_a: tuple[str, ...]
     only_in_b: tuple[str, ...]
+    confirmed_by: str | None = None
+    """The confirming run, where there was one."""
 
 
 def compare(
     a: RunReport,
     b: RunReport,
-    samples_a: RoundLatencies,
-    samples_b: RoundLatencies,
     *,
-    effect: float = 0.05,
-    confidence: float = 0.95,
-    seed: int = 0,
+    variants: tuple[str, str] | None = None,
+    criterion: Criterion | None = None,
 ) -> Comparison:
-    """What changed from ``a`` to ``b``.
+    """What changed from ``a`` to ``b``: of every variant that both have, or from one of ``a`` to one of ``b``.
 
-    A latency is called different where the interval of the ratio excludes 1 and the ratio is farther
-    from 1 than ``effect``; a peak where, beyond ``effect``, every round of one run lies below every round
-    of the other and chance does so with at most ``1 - confidence`` (the exact rank-sum test's extreme:
-    2 / C(rounds_a + rounds_b, rounds_a)). Sizes are exact. Agreement and accuracy are compared input by
-    input (Tango's interval for paired proportions excludes 0). Each figure is judged for itself: of
-    twenty at 95 %, one may differ by chance.
+    A change is a difference where its interval excludes none and it is larger than the criterion's effect. Latencies
+    and peaks are compared round by round: paired where both variants ran side by side in one run, else by ranks.
+    Agreement and accuracy are compared original by original, by McNemar's exact test. Sizes are exact.
     """
-    incomparable = _incomparable(a, b)
+    criterion = criterion or Criterion()
+    by_name_a = {result_name(result): result for result in a.results}
+    by_name_b = {result_name(result): result for result in b.results}
+    names = [variants] if variants is not None else [(name, name) for name in by_name_a if name in by_name_b]
+    pairs = [(by_name_a[name_a], by_name_b[name_b]) for name_a, name_b in names]
+    measured = [
+        (one, other)
+        for one, other in pairs
+        if isinstance(one, Measurement) and isinstance(other, Measurement)
+    ]
+    incomparable = _incomparable(a, b, measured)
     refused = {figure for one in incomparable for figure in one.figures}
-    by_name_a, by_name_b = _by_name(a), _by_name(b)
-    variants: list[VariantComparison] = []
-    not_compared: list[NotCompared] = []
-    for name, result_a in by_name_a.items():
-        result_b = by_name_b.get(name)
-        if result_b is None:
-            continue
-        if isinstance(result_a, NotMeasured) or isinstance(result_b, NotMeasured):
-            not_compared.append(
-                NotCompared(variant=name, outcome_a=result_a.outcome, outcome_b=result_b.outcome)
-            )
-            continue
-        rounds = samples_a.get(name, ()), samples_b.get(name, ())
-        changes = [
-            size_change(ComparedFigure.FILE_SIZE, result_a.variant.file_bytes, result_b.variant.file_bytes),
-            size_change(
-                ComparedFigure.COMPRESSED_SIZE,
-                result_a.variant.compressed_bytes,
-                result_b.variant.compressed_bytes,
-            ),
-            *latency_changes(result_a, result_b, rounds, effect, confidence, seed),
-            peak_change(result_a, result_b, effect, confidence),
-        ]
-        if not refused.issuperset(PROPORTIONS):
-            changes += proportion_changes(result_a, result_b, a.workload, confidence, refused)
-        variants.append(
-            VariantComparison(
-                variant=name,
-                same_file=result_a.variant.model.sha256 == result_b.variant.model.sha256,
-                changes=tuple(
-                    change for change in changes if change is not None and change.figure not in refused
-                ),
-            )
-        )
+    paired = a.plan.run_id == b.plan.run_id
     return Comparison(
         run_a=a.plan.run_id,
         run_b=b.plan.run_id,
-        confidence=confidence,
-        effect=effect,
+        criterion=criterion,
         incomparable=incomparable,
-        circumstances=_circumstances(a, b),
-        variants=tuple(variants),
-        not_compared=tuple(not_compared),
-        only_in_a=tuple(name for name in by_name_a if name not in by_name_b),
-        only_in_b=tuple(name for name in by_name_b if name not in by_name_a),
+        circumstances=_circumstances(a, b, measured),
+        variants=tuple(
+            VariantComparison(
+                variant=one.variant.name,
+                variant_b=other.variant.name,
+                same_file=one.variant.model.sha256 == other.variant.model.sha256,
+                paired=paired,
+                changes=_changes(one, other, a, refused, paired, criterion),
+            )
+            for one, other in measured
+        ),
+        not_compared=tuple(
+            NotCompared(variant=result_name(one), outcome_a=one.outcome, outcome_b=other.outcome)
+            for one, other in pairs
+            if isinstance(one, NotMeasured) or isinstance(other, NotMeasured)
+        ),
+        only_in_a=tuple(name for name in by_name_a if name not in by_name_b) if variants is None else (),
+        only_in_b=tuple(name for name in by_name_b if name not in by_name_a) if variants is None else (),
     )
 
 
-def _by_name(report: RunReport) -> dict[str, Result]:
-    return {
-        result.variant.name if isinstance(result, Measurement) else result.name: result
-        for result in report.results
-    }
+def _changes(
+    a: Measurement,
+    b: Measurement,
+    report: RunReport,
+    refused: set[ComparedFigure],
+    paired: bool,
+    criterion: Criterion,
+) -> tuple[Change, ...]:
+    wanted = [figure for figure in (*COSTS, *PROPORTIONS) if figure not in refused and _has(figure, a, b)]
+    level = criterion.level(len(wanted))
+    changes: list[Change | None] = [
+        size_change(ComparedFigure.FILE_SIZE, a.variant.file_bytes, b.variant.file_bytes),
+        size_change(ComparedFigure.COMPRESSED_SIZE, a.variant.compressed_bytes, b.variant.compressed_bytes),
+    ]
+    for figure in wanted:
+        if figure is ComparedFigure.TOP1_AGREEMENT:
+            changes.append(agreement_change(a, b, report.workload, level, criterion))
+        elif figure is ComparedFigure.ACCURACY:
+            changes.append(accuracy_change(a, b, report.workload, level, criterion))
+        else:
+            changes.append(
+                cost_change(
+                    figure,
+                    (round_figures(figure, a), round_figures(figure, b)),
+                    paired=paired,
+                    shown=(_shown(figure, a), _shown(figure, b)),
+                    level=level,
+                    effect=criterion.effect,
+                )
+            )
+    return tuple(change for change in changes if change is not None)
 
 
-def _measured(report: RunReport) -> list[Measurement]:
-    return [result for result in report.results if isinstance(result, Measurement)]
+def _has(figure: ComparedFigure, a: Measurement, b: Measurement) -> bool:
+    if figure is ComparedFigure.ACCURACY:
+        return a.accuracy is not None and b.accuracy is not None
+    if figure is ComparedFigure.PEAK_MEMORY:
+        both = bool(a.memory.peak_bytes_by_round and b.memory.peak_bytes_by_round)
+        return both and a.memory.peak_kind == b.memory.peak_kind
+    return True
+
+
+def round_figures(figure: ComparedFigure, measured: Measurement) -> Sequence[float]:
+    """The figure of each round, in order; empty where there is none."""
+    if figure is ComparedFigure.PEAK_MEMORY:
+        return measured.memory.peak_bytes_by_round
+    latency = measured.latency
+    return latency.round_p50_ns if figure is ComparedFigure.P50_LATENCY else latency.round_p90_ns
+
+
+def _shown(figure: ComparedFigure, measured: Measurement) -> float | None:
+    if figure is ComparedFigure.PEAK_MEMORY:
+        return measured.memory.peak_bytes
+    steady = measured.latency.steady
+    estimate = steady.p50 if figure is ComparedFigure.P50_LATENCY else steady.p90
+    return estimate.value if estimate else None
 
 
 def _listed(texts: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(texts))
 
 
-def _incomparable(a: RunReport, b: RunReport) -> tuple[Incomparable, ...]:
-    def devices(report: RunReport) -> str:
-        return _listed([f"{one.device.model} ({one.device.cpu})" for one in _measured(report)])
-
+def _incomparable(
+    a: RunReport, b: RunReport, pairs: Sequence[tuple[Measurement, Measurement]]
+) -> tuple[Incomparable, ...]:
     def reference(report: RunReport) -> str:
         return f"source {report.plan.source.sha256[:12]} by {report.reference_engine}"
 
     def truths(report: RunReport) -> list[int | None]:
         return [one.truth for one in report.workload.inputs]
 
+    same_run = a.plan.run_id == b.plan.run_id
     sides = {
         Mismatch.TARGET_CLASS: (str(a.target_class), str(b.target_class)),
-        Mismatch.DEVICE: (devices(a), devices(b)),
-        Mismatch.THREADS: (str(a.plan.settings.threads), str(b.plan.settings.threads)),
+        Mismatch.DEVICE: _both(pairs, lambda one: f"{one.device.model} ({one.device.cpu})"),
+        # Two variants of one run may be compared for that very reason.
+        Mismatch.THREADS: ("", "") if same_run else _both(pairs, lambda one: str(one.threads)),
         Mismatch.WORKLOAD: (a.workload.digest[:12], b.workload.digest[:12]),
         Mismatch.REFERENCE: (reference(a), reference(b)),
     }
     if a.workload.digest == b.workload.digest and truths(a) != truths(b):
         labelled = [sum(truth is not None for truth in truths(report)) for report in (a, b)]
         sides[Mismatch.TRUTH] = (f"{labelled[0]} labelled", f"{labelled[1]} labelled, or labelled otherwise")
-    if not _measured(a) or not _measured(b):
-        del sides[Mismatch.DEVICE]
-    return tuple(
+    found = [
         Incomparable(mismatch=mismatch, a=of_a, b=of_b, figures=_REFUSED_BY[mismatch])
         for mismatch, (of_a, of_b) in sides.items()
         if of_a != of_b
-    )
+    ]
+    slowed = tuple(_slowed([pair[side] for pair in pairs]) for side in (0, 1))
+    # Both slowed is no better than one: nobody knows by how much.
+    if any(is_slowed for is_slowed, _ in slowed):
+        found.append(
+            Incomparable(
+                mismatch=Mismatch.THROTTLED,
+                a=slowed[0][1],
+                b=slowed[1][1],
+                figures=_REFUSED_BY[Mismatch.THROTTLED],
+            )
+        )
+    return tuple(found)
 
 
-def _circumstances(a: RunReport, b: RunReport) -> tuple[Circumstance, ...]:
-    def runtime(report: RunReport) -> str:
-        return _listed([f"{one.runtime.name} {one.runtime.version}" for one in _measured(report)])
+def _slowed(measured: Sequence[Measurement]) -> tuple[bool, str]:
+    """Whether the device held the processor back, and in which words."""
+    states = [state for one in measured if (state := one.disturbance.worst_thermal_state) is not None]
+    worst = max(states, key=THERMAL_STATES.index) if states else None
+    words = [f"thermal state {worst}"] if worst else []
+    is_saving = any(one.disturbance.low_power_mode for one in measured)
+    if is_saving:
+        words.append("low-power mode")
+    return worst in _THROTTLED or is_saving, ", ".join(words) or "not told"
 
-    def system(report: RunReport) -> str:
-        return _listed([f"{one.device.os} {one.device.os_version}" for one in _measured(report)])
 
+def _both(
+    pairs: Sequence[tuple[Measurement, Measurement]], text: Callable[[Measurement], str]
+) -> tuple[str, str]:
+    return _listed([text(one) for one, _ in pairs]), _listed([text(other) for _, other in pairs])
+
+
+def _circumstances(
+    a: RunReport, b: RunReport, pairs: Sequence[tuple[Measurement, Measurement]]
+) -> tuple[Circumstance, ...]:
     sides = {
+        "release": (a.plan.release, b.plan.release),
         "source model": (a.plan.source.sha256[:12], b.plan.source.sha256[:12]),
-        "runtime": (runtime(a), runtime(b)),
-        "system": (system(a), system(b)),
+        "runtime": _both(pairs, lambda one: f"{one.runtime.name} {one.runtime.version}"),
+        "system": _both(pairs, lambda one: f"{one.device.os} {one.device.os_version}"),
+        "threads": _both(pairs, lambda one: str(one.threads)),
         "loading": (str(a.plan.settings.loading), str(b.plan.settings.loading)),
         "harness": (a.plan.harness_version, b.plan.harness_version),
     }
@@ -230,3 +291,24 @@ def _circumstances(a: RunReport, b: RunReport) -> tuple[Circumstance, ...]:
         for what, (of_a, of_b) in sides.items()
         if of_a != of_b and of_a and of_b
     )
+
+
+def worse(comparison: Comparison) -> list[tuple[str, Change]]:
+    """The figures that are worse in ``b``, by variant; without those that a confirming run did not see again.
+
+    A size counts from the effect on.
+    """
+    return [
+        (one.variant, change)
+        for one in comparison.variants
+        for change in one.changes
+        if _is_worse(change, comparison.criterion.effect) and change.confirmed is not False
+    ]
+
+
+def _is_worse(change: Change, effect: float) -> bool:
+    if change.figure in PROPORTIONS:
+        return change.conclusion is Conclusion.LOWER
+    if change.figure in COSTS:
+        return change.conclusion in (Conclusion.SLOWER, Conclusion.HIGHER)
+    return change.ratio is not None and change.ratio > 1 + effect

@@ -205,8 +205,6 @@ def ratio_of_percentiles(
     confidence: float = 0.95,
     seed: int = 0,
     replicates: int = 2000,
-    *,
-    paired: bool = True,
 ) -> Estimate | None:
     """A percentile of ``a`` over the same percentile of ``b``, both over all rounds.
 
@@ -217,9 +215,6 @@ def ratio_of_percentiles(
     371-386 (the expanded percentile interval): tails of ``Φ(-sqrt(R / (R - 1)) * t)`` with R - 1 degrees
     of freedom. With two or three rounds that is the whole range of the replicates.
 
-    Rounds of two runs did not run side by side: with ``paired=False`` they are drawn for each alone, may
-    differ in number, and ``R`` is the smaller number.
-
     ``None`` with fewer than two rounds, or where either lacks samples for the percentile. Deterministic
     for a seed. Cost is bounded: of longer rounds, evenly spaced order statistics are resampled, which
     makes the interval wider, never narrower; the value is of all samples.
@@ -227,11 +222,11 @@ def ratio_of_percentiles(
     Raises:
         ValueError: ``a`` and ``b`` differ in their number of rounds, or a round is empty.
     """
-    if paired and len(rounds_a) != len(rounds_b):
+    if len(rounds_a) != len(rounds_b):
         raise ValueError(f"rounds are paired, but there are {len(rounds_a)} and {len(rounds_b)}")
     if any(len(samples) == 0 for samples in (*rounds_a, *rounds_b)):
         raise ValueError("a round without samples cannot be resampled")
-    rounds = min(len(rounds_a), len(rounds_b))
+    rounds = len(rounds_a)
     if rounds < 2:
         return None
     least = least_samples(fraction, confidence)
@@ -241,10 +236,9 @@ def ratio_of_percentiles(
     from scipy.special import ndtr, stdtrit
 
     generator = np.random.default_rng(seed)
-    chosen_a = generator.integers(0, len(rounds_a), size=(replicates, len(rounds_a)))
-    chosen_b = chosen_a if paired else generator.integers(0, len(rounds_b), size=(replicates, len(rounds_b)))
-    drawn_a = _resampled_percentiles(generator, rounds_a, chosen_a, fraction)
-    drawn_b = _resampled_percentiles(generator, rounds_b, chosen_b, fraction)
+    chosen = generator.integers(0, rounds, size=(replicates, rounds))
+    drawn_a = _resampled_percentiles(generator, rounds_a, chosen, fraction)
+    drawn_b = _resampled_percentiles(generator, rounds_b, chosen, fraction)
     t = float(stdtrit(rounds - 1, 1 - (1 - confidence) / 2))
     tail = float(ndtr(-math.sqrt(rounds / (rounds - 1)) * t))
     ratios = np.sort(drawn_a / drawn_b)

@@ -161,11 +161,6 @@ def read_log(folder: RunFolder, job: ScheduledJob, order: NDArray[np.int64] | No
     return job_log(job, EventLogReader(path).new_events(), order)
 
 
-def steady_latencies(folder: RunFolder) -> dict[str, list[NDArray[np.int64]]]:
-    """For each variant the steady latencies in nanoseconds, one array for each round."""
-    return _by_variant(read_logs(folder))
-
-
 def _by_variant(logs: Sequence[JobLog]) -> dict[str, list[NDArray[np.int64]]]:
     grouped: dict[str, list[JobLog]] = {}
     for log in logs:

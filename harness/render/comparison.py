@@ -27,9 +27,19 @@ MISMATCH_WORDS = {
     Mismatch.TARGET_CLASS: "another class of target",
     Mismatch.DEVICE: "another device",
     Mismatch.THREADS: "another number of threads",
+    Mismatch.THROTTLED: "the device was held back",
     Mismatch.WORKLOAD: "another workload",
     Mismatch.REFERENCE: "another reference",
     Mismatch.TRUTH: "other labels",
+}
+MISMATCH_ADVICE = {
+    Mismatch.TARGET_CLASS: "Measure both on the same kind of target.",
+    Mismatch.DEVICE: "Measure both on the same model.",
+    Mismatch.THREADS: "Run both with as many threads.",
+    Mismatch.THROTTLED: "Let the device cool, turn low-power mode off, and run again.",
+    Mismatch.WORKLOAD: "Run both on the same inputs.",
+    Mismatch.REFERENCE: "Run both from the same source model.",
+    Mismatch.TRUTH: "Use the same labels.",
 }
 _TIMES = (ComparedFigure.P50_LATENCY, ComparedFigure.P90_LATENCY)
 _PROPORTIONS = (ComparedFigure.TOP1_AGREEMENT, ComparedFigure.ACCURACY)
@@ -76,7 +86,8 @@ def _refusal(one: Incomparable, ink: Ink) -> Text:
     words = ", ".join(FIGURE_WORDS[figure] for figure in one.figures)
     return ink.text(
         (f"{MISMATCH_WORDS[one.mismatch]}: ", WARNING),
-        f"{one_line(one.a)} → {one_line(one.b)}; not compared: {words}",
+        f"{one_line(one.a)} → {one_line(one.b)}; not compared: {words}. ",
+        (MISMATCH_ADVICE[one.mismatch], DIM),
     )
 
 
@@ -98,14 +109,26 @@ def _table(comparison: Comparison, ink: Ink) -> RenderableType:
                 ink.text(after),
                 ink.text(moved),
                 ink.text((interval, DIM)),
-                ink.text((str(change.conclusion), _style(change))),
+                ink.text((_conclusion(change), _style(change))),
                 end_section=index == len(variant.changes) - 1,
             )
     return table
 
 
 def _name(variant: VariantComparison, ink: Ink) -> Text:
-    return ink.text((one_line(variant.variant), "bold"), (" =" if variant.same_file else "", DIM))
+    name = one_line(variant.variant)
+    if variant.variant_b != variant.variant:
+        name += f" → {one_line(variant.variant_b)}"
+    return ink.text((name, "bold"), (" =" if variant.same_file else "", DIM))
+
+
+def _conclusion(change: Change) -> str:
+    words = str(change.conclusion)
+    if change.confirmed is not None:
+        return f"{words},\n{'confirmed' if change.confirmed else 'not seen again'}"
+    if change.rounds_needed is not None:
+        return f"{words}:\ntakes ~{change.rounds_needed} rounds"
+    return words
 
 
 def change_cells(change: Change) -> tuple[str, str, str, str]:
@@ -152,10 +175,14 @@ def _left_over(comparison: Comparison) -> Iterator[str]:
 
 def _legend(comparison: Comparison, ink: Ink) -> Text:
     same = "= the same file · " if any(variant.same_file for variant in comparison.variants) else ""
+    paired = " · paired by round" if any(variant.paired for variant in comparison.variants) else ""
+    criterion = comparison.criterion
+    second = f" · second run: {one_line(comparison.confirmed_by)}" if comparison.confirmed_by else ""
     return ink.text(
         (
-            f"{same}change of latency: b as a factor of a · a difference is called one from "
-            f"{100 * comparison.effect:g} % on and with {100 * comparison.confidence:g} % confidence",
+            f"{same}change of latency and memory: b's median round as a factor of a's{paired} · a difference is called "
+            f"one from {100 * criterion.effect:g} % on ({100 * criterion.effect_points:g} points of agreement and "
+            f"accuracy) and with {100 * criterion.confidence:g} % confidence for a variant's figures together{second}",
             DIM,
         )
     )

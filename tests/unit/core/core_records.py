@@ -191,6 +191,7 @@ def measurement(
             first_run_ns=tuple(first_run_ns),
             warmup_runs=0,
             round_p50_ns=tuple(order_statistic(np.sort(one), 0.5) for one in by_round),
+            round_p90_ns=tuple(order_statistic(np.sort(one), 0.9) for one in by_round),
         ),
         memory=MemoryFigures(
             by_stage={},

@@ -240,18 +240,3 @@ def test_long_rounds_are_thinned_without_moving_the_ratio() -> None:
     assert ratio is not None
     assert ratio.value == 1
     assert 0.95 < ratio.interval.low < 1 < ratio.interval.high < 1.05
-
-
-def test_rounds_of_two_runs_are_drawn_for_each_alone() -> None:
-    generator = np.random.default_rng(8)
-    a = rounds_of(generator, [0.5, 0.75, 1.0, 1.25])
-    b = rounds_of(generator, [1.0, 1.5, 2.0, 2.5, 1.7])
-    with pytest.raises(ValueError, match="paired"):
-        ratio_of_percentiles(a, b, 0.5)
-    alone = ratio_of_percentiles(a, b, 0.5, paired=False)
-    side_by_side = ratio_of_percentiles(a, b[:4], 0.5)
-    assert alone is not None and side_by_side is not None
-    # What the rounds share cancels only where they ran side by side.
-    width = side_by_side.interval.high - side_by_side.interval.low
-    assert alone.interval.high - alone.interval.low > 2 * width
-    assert ratio_of_percentiles(a[:1], b, 0.5, paired=False) is None
