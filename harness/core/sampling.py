@@ -22,6 +22,7 @@ from harness.core.stats import P90_LEAST_SAMPLES, order_statistic
 from harness.core.workload import Workload
 
 _SPREAD = 4
+_FIGURES = 4
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Originals:
 class Sampled:
     """What one variant's finished jobs tell. Round figures are by round; absent ones are left out.
 
-    ``drop`` is of labelled inputs: 1 where only the reference is right, -1 where only the variant is.
+    ``right`` and ``drop`` are of labelled inputs: whether the variant is right, and 1 where only the reference is right, -1 where only the variant is.
     """
 
     top1: Originals
     top5: Originals
+    right: Originals
     drop: Originals
     p50_ns: dict[int, float]
     p90_ns: dict[int, float]
@@ -58,6 +60,7 @@ class JobFigures:
     originals: tuple[str, ...]
     top1: NDArray[np.float64]
     top5: NDArray[np.float64]
+    right: NDArray[np.float64]
     drop: NDArray[np.float64]
     p50_ns: float | None
     p90_ns: float | None
@@ -69,7 +72,7 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
 
     Memory grows with the number of inputs, not with their scores.
     """
-    by_input = [np.zeros((0, 3))]
+    by_input = [np.zeros((0, _FIGURES))]
     codes: dict[str, int] = {}
     of_input: list[int] = []
     for chunk in chunks:
@@ -78,7 +81,7 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
         truth = np.array([-1 if one.truth is None else one.truth for one in inputs])
         by_input.append(_figures_of_inputs(chunk.reference, chunk.outputs, truth))
     figures = np.concatenate(by_input)
-    means = [_means(figures[:, column], np.array(of_input, np.int64), len(codes)) for column in range(3)]
+    means = [_means(figures[:, column], np.array(of_input, np.int64), len(codes)) for column in range(_FIGURES)]
     latencies = np.sort(steady_samples(log)[1])
     peaks = [
         peak
@@ -91,7 +94,8 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
         originals=tuple(codes),
         top1=means[0],
         top5=means[1],
-        drop=means[2],
+        right=means[2],
+        drop=means[3],
         p50_ns=order_statistic(latencies, 0.5) if len(latencies) else None,
         p90_ns=order_statistic(latencies, 0.9) if len(latencies) >= P90_LEAST_SAMPLES else None,
         peak_bytes=max(peaks) if peaks else None,
@@ -99,16 +103,17 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
 
 
 def _figures_of_inputs(reference: Scores, outputs: Scores, truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``[inputs, 3]``: same first label, label among the first five, drop; NaN where there is none."""
+    """``[inputs, figures]``: same first label, label among the first five, right, drop; NaN where there is none."""
     valid = np.isfinite(outputs).all(axis=1)
     expected, got = reference.argmax(axis=1), outputs.argmax(axis=1)
-    found = np.full((len(truth), 3), np.nan)
+    found = np.full((len(truth), _FIGURES), np.nan)
     found[:, 0] = valid & (expected == got)
     if reference.shape[1] >= LEAST_CLASSES_FOR_TOP5:
         found[:, 1] = valid & (label_ranks(outputs, expected) < 5)
     known = truth >= 0
-    drop = (expected == truth).astype(np.float64) - (valid & (got == truth))
-    found[known, 2] = drop[known]
+    right = valid & (got == truth)
+    found[known, 2] = right[known]
+    found[known, 3] = (expected == truth)[known].astype(np.float64) - right[known]
     return found
 
 
@@ -139,6 +144,7 @@ def sampled(jobs: Sequence[JobFigures]) -> Sampled:
     return Sampled(
         top1=originals([job.top1 for job in ordered]),
         top5=originals([job.top5 for job in ordered]),
+        right=originals([job.right for job in ordered]),
         drop=originals([job.drop for job in ordered]),
         p50_ns={job.round_index: job.p50_ns for job in ordered if job.p50_ns is not None},
         p90_ns={job.round_index: job.p90_ns for job in ordered if job.p90_ns is not None},

@@ -124,10 +124,17 @@ def judge_sequentially(
 def _of_proportion(
     rule: Rule, ours: Sampled, indifference: float, rates: Rates
 ) -> SequentialEvidence | Refusal:
-    found = {Metric.TOP1_AGREEMENT: ours.top1, Metric.TOP5_AGREEMENT: ours.top5}.get(rule.metric, ours.drop)
+    by_metric = {
+        Metric.TOP1_AGREEMENT: ours.top1,
+        Metric.TOP5_AGREEMENT: ours.top5,
+        Metric.ACCURACY: ours.right,
+        Metric.ACCURACY_DROP: ours.drop,
+    }
+    found = by_metric[rule.metric]
     if not len(found):
         lacks = {
             Metric.TOP5_AGREEMENT: "has no top-5 agreement: the model has fewer than six classes",
+            Metric.ACCURACY: "has no accuracy: no input that ran has a label",
             Metric.ACCURACY_DROP: "has no accuracy: no input that ran has a label",
         }
         return Refusal(reason=lacks.get(rule.metric, "has no finished job"))

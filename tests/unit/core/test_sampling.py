@@ -72,6 +72,7 @@ def test_a_job_tells_shares_of_originals_once() -> None:
     assert figures[0].top1.tolist() == [0.5] and figures[1].top1.tolist() == [0.5]
     assert np.isnan(figures[0].top5).all()
     assert figures[0].drop.tolist() == [0.0] and figures[1].drop.tolist() == [1.0]
+    assert figures[0].right.tolist() == [1.0] and figures[1].right.tolist() == [0.0]
     assert (figures[0].p50_ns, figures[0].p90_ns, figures[0].peak_bytes) == (10, 18, 100)
     # Three samples have a median and no 90th percentile.
     assert (figures[1].p50_ns, figures[1].p90_ns) == (6, None)

@@ -26,6 +26,7 @@ def originals(figures: Sequence[float], per_round: int = 10) -> Originals:
 def sampled(
     *,
     top1: Sequence[float] = (),
+    right: Sequence[float] = (),
     drop: Sequence[float] = (),
     p50_ns: Sequence[float] = (),
     p90_ns: Sequence[float] = (),
@@ -34,6 +35,7 @@ def sampled(
     return Sampled(
         top1=originals(top1),
         top5=NOTHING,
+        right=originals(right),
         drop=originals(drop),
         p50_ns=dict(enumerate(p50_ns)),
         p90_ns=dict(enumerate(p90_ns)),
@@ -62,6 +64,13 @@ def test_agreement_passes_as_soon_as_the_evidence_is_there_and_for_good() -> Non
     assert evidence.looks[10].log_pass is not None and evidence.looks[10].log_pass >= np.log(20)
     last = evidence.looks[-1].log_pass
     assert last is not None and last < 0
+
+
+def test_accuracy_is_of_the_labelled_inputs() -> None:
+    evidence = found(Rule(metric=Metric.ACCURACY, limit=0.3), sampled(right=[1.0, 0.0] * 100))
+    assert (evidence.decision, evidence.value) == (Decision.PASS, 0.5)
+    refusal = judge_sequentially(Rule(metric=Metric.ACCURACY, limit=0.3), sampled(top1=[1.0]), None, 0.0, RATES)
+    assert isinstance(refusal, Refusal) and "no input that ran has a label" in refusal.reason
 
 
 def test_agreement_fails_early_where_it_is_far_too_low() -> None:
