@@ -240,6 +240,18 @@ class Profile(Value):
     times: tuple[OperationTime, ...]
 
 
+class Keystrokes(Value):
+    """The extra pass that typed texts: for each character, in their order, how long its suggestions took.
+
+    From the text so far to the numbers of the five best classes: encoding, copying, invocation, choosing.
+    """
+
+    event: Literal["keystrokes"] = "keystrokes"
+    t_ns: DurationNs
+    texts: PositiveCount
+    latency_ns: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+
 class JobFailed(Value):
     """The runner could not go on; the last event of its attempt."""
 
@@ -274,6 +286,7 @@ Event = Annotated[
     | Interrupted
     | Delegation
     | Profile
+    | Keystrokes
     | JobFailed
     | JobFinished,
     Field(discriminator="event"),

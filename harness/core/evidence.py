@@ -23,6 +23,7 @@ RoundLatencies = Mapping[str, Sequence[Samples]]
 """Steady latencies in nanoseconds by variant, then by round, as ``joblog.round_latencies`` gives them."""
 
 _FRACTIONS = {Metric.P50_LATENCY: 0.5, Metric.P90_LATENCY: 0.9}
+_KEYSTROKE_FRACTIONS = {Metric.P50_KEYSTROKE_LATENCY: 0.5, Metric.P90_KEYSTROKE_LATENCY: 0.9}
 
 
 class Figure(Value):
@@ -138,33 +139,67 @@ def _absolute(
             return Refusal(reason="has no peak memory: this target did not tell it")
         interval = Interval(low=min(peaks), high=max(peaks))
         return Figure(value=measured.memory.peak_bytes, interval=interval)
+    if metric in _KEYSTROKE_FRACTIONS:
+        return _keystroke_latency(metric, measured, confidence)
     return _latency(metric, measured, confidence, by_round)
+
+
+def _keystroke_latency(metric: Metric, measured: Measurement, confidence: float) -> Figure | Refusal:
+    typed = measured.keystrokes
+    if typed is None:
+        return Refusal(reason="has no keystroke latency: set workload.text.keystrokes in the suite")
+    is_median = metric is Metric.P50_KEYSTROKE_LATENCY
+    estimate = typed.latency.p50 if is_median else typed.latency.p90
+    of_rounds = typed.round_p50_ns if is_median else typed.round_p90_ns
+    return _over_rounds(
+        estimate, of_rounds, typed.latency.samples, _KEYSTROKE_FRACTIONS[metric], measured, confidence
+    )
+
+
+def _over_rounds(
+    estimate: Estimate | None,
+    of_rounds: Sequence[float],
+    count: int,
+    fraction: float,
+    measured: Measurement,
+    confidence: float,
+) -> Figure | Refusal:
+    """``estimate`` of a measurement, its interval widened to the range of the rounds' own percentiles."""
+    if estimate is None:
+        return _too_few(count, fraction, confidence)
+    if measured.confidence < confidence:
+        return Refusal(
+            reason=f"has latency intervals at {measured.confidence:.4g}, the policy asks for "
+            f"{confidence:.4g}: judge with the samples at hand"
+        )
+    low, high = estimate.interval.low, estimate.interval.high
+    return Figure(
+        value=estimate.value,
+        interval=Interval(low=min([low, *of_rounds]), high=max([high, *of_rounds])),
+    )
+
+
+def _too_few(count: int, fraction: float, confidence: float) -> Refusal:
+    least = least_samples(fraction, confidence)
+    more = f", {least - count} more" if least > count else ""
+    return Refusal(reason=f"has {count} samples: p{fraction * 100:.0f} needs at least {least}{more}")
 
 
 def _latency(
     metric: Metric, measured: Measurement, confidence: float, by_round: Sequence[Samples] | None
 ) -> Figure | Refusal:
     fraction = _FRACTIONS[metric]
-    steady = measured.latency.steady
-    estimate: Estimate | None
-    if by_round:
-        pooled = np.concatenate(by_round)
-        estimate = percentile_estimate(pooled, fraction, confidence)
-        count = len(pooled)
-        of_rounds = [order_statistic(np.sort(samples), fraction) for samples in by_round]
-    else:
-        estimate = steady.p50 if metric is Metric.P50_LATENCY else steady.p90
-        count = steady.samples
-        of_rounds = list(measured.latency.round_p50_ns) if metric is Metric.P50_LATENCY else []
-        if estimate is not None and measured.confidence < confidence:
-            return Refusal(
-                reason=f"has latency intervals at {measured.confidence:.4g}, the policy asks for "
-                f"{confidence:.4g}: judge with the samples at hand"
-            )
+    if not by_round:
+        steady = measured.latency.steady
+        is_median = metric is Metric.P50_LATENCY
+        estimate = steady.p50 if is_median else steady.p90
+        rounds = measured.latency.round_p50_ns if is_median else ()
+        return _over_rounds(estimate, rounds, steady.samples, fraction, measured, confidence)
+    pooled = np.concatenate(by_round)
+    estimate = percentile_estimate(pooled, fraction, confidence)
+    of_rounds = [order_statistic(np.sort(samples), fraction) for samples in by_round]
     if estimate is None:
-        least = least_samples(fraction, confidence)
-        more = f", {least - count} more" if least > count else ""
-        return Refusal(reason=f"has {count} samples: p{fraction * 100:.0f} needs at least {least}{more}")
+        return _too_few(len(pooled), fraction, confidence)
     return Figure(
         value=estimate.value,
         interval=Interval(

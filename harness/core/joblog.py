@@ -14,6 +14,7 @@ from harness.core.events import (
     JobFailed,
     JobFinished,
     JobStarted,
+    Keystrokes,
     Memory,
     ModelDescribed,
     Stage,
@@ -98,6 +99,11 @@ def warmup_runs(log: JobLog) -> int:
 def steady_conditions(log: JobLog) -> list[Conditions | None]:
     """The conditions of each block of steady samples, in time order; ``None`` where none were noted."""
     return [log.blocks.conditions.get(index) for index in np.flatnonzero(log.blocks.is_steady).tolist()]
+
+
+def keystrokes(log: JobLog) -> list[Keystrokes]:
+    """The passes that typed texts; a job has one at most."""
+    return [event for event in log.events if isinstance(event, Keystrokes)]
 
 
 def inference_ns(log: JobLog) -> int:

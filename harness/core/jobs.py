@@ -191,6 +191,19 @@ class RunSettings(Value):
     steady: StopRule
 
 
+MOST_KEYSTROKES = 10_000
+
+
+class KeystrokePass(Value):
+    """An extra pass after the timed one that types texts key by key, as a keyboard's user does.
+
+    One sample for each character that reaches the model: from the text so far to the five best classes.
+    """
+
+    texts: Annotated[Blob, Field(description="a JSON array of strings")]
+    pause_ns: Annotated[int, Field(ge=0, le=10_000_000_000, description="before each keystroke")] = 0
+
+
 class Job(Value):
     """One variant, one shard, the settings. ``job.json``."""
 
@@ -202,6 +215,20 @@ class Job(Value):
     first_input: Annotated[Count, Field(description="index in the workload of the shard's first record")]
     input_count: PositiveCount
     settings: RunSettings
+    keystrokes: KeystrokePass | None = None
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All that the runner reads, each once."""
+        texts = [self.keystrokes.texts] if self.keystrokes else []
+        return tuple(dict.fromkeys([*(one.blob for one in self.inputs), *texts, self.model]))
+
+    @model_validator(mode="after")
+    def _keystrokes_are_characters(self) -> Job:
+        characters = len(self.inputs) == 1 and isinstance(self.inputs[0].encoding, CharacterEncoding)
+        if self.keystrokes is not None and not characters:
+            raise ValueError("keystrokes need one input of the encoding 'characters'")
+        return self
 
     @model_validator(mode="after")
     def _blobs_hold_the_records(self) -> Job:

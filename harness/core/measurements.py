@@ -54,6 +54,21 @@ class Latency(Value):
     """The same of p90; empty where a round has fewer than ten samples, or an older harness wrote it."""
 
 
+class KeystrokeLatency(Value):
+    """What a keyboard's user waits for after each character: from the text so far to five suggestions, in nanoseconds.
+
+    Encoding, copying, invocation and choosing together, in a pass of its own after the steady phase.
+    """
+
+    texts: PositiveCount
+    """That were typed, over all rounds."""
+    pause_ns: Count
+    """Before each keystroke."""
+    latency: Percentiles
+    round_p50_ns: tuple[float, ...]
+    round_p90_ns: tuple[float, ...]
+
+
 class MemoryFigures(Value):
     """Memory after each stage (the median over repetitions, per kind) and the peak.
 
@@ -153,6 +168,7 @@ class Measurement(Value):
     agreement: Agreement
     accuracy: PairedAccuracy | None
     repeat_mismatches: Count
+    keystrokes: KeystrokeLatency | None = None
     inputs_run: tuple[Count, ...] | None = None
     """The inputs that agreement and accuracy are of, where sampling stopped before it had run them all."""
     disturbance: Disturbance = Disturbance()

@@ -19,6 +19,7 @@ from harness.core.joblog import (
     failure,
     finished,
     is_finished,
+    keystrokes,
     last_stage,
     memory_by_stage,
     round_latencies,
@@ -31,6 +32,7 @@ from harness.core.joblog import (
 from harness.core.measurements import (
     THERMAL_STATES,
     Disturbance,
+    KeystrokeLatency,
     Latency,
     Measurement,
     MemoryFigures,
@@ -96,8 +98,27 @@ def measure(
         agreement=tally.agreement(confidence),
         accuracy=tally.accuracy(confidence),
         repeat_mismatches=sum(end.repeat_mismatches for log in logs if (end := finished(log))),
+        keystrokes=keystroke_latency(logs, workload.typing_pause_ns, confidence),
         inputs_run=None if ran.all() else tuple(np.flatnonzero(ran).tolist()),
         disturbance=disturbance(logs),
+    )
+
+
+def keystroke_latency(
+    logs: Sequence[JobLog], pause_ns: int, confidence: float = 0.95
+) -> KeystrokeLatency | None:
+    """Of all passes that typed texts; ``None`` where there was none."""
+    passes = [keystrokes(log) for log in logs]
+    by_round = [np.array([ns for one in of_log for ns in one.latency_ns]) for of_log in passes if of_log]
+    if not by_round:
+        return None
+    ordered = [np.sort(samples) for samples in by_round]
+    return KeystrokeLatency(
+        texts=sum(one.texts for of_log in passes for one in of_log),
+        pause_ns=pause_ns,
+        latency=percentiles(np.concatenate(by_round), confidence),
+        round_p50_ns=tuple(order_statistic(samples, 0.5) for samples in ordered),
+        round_p90_ns=tuple(order_statistic(samples, 0.9) for samples in ordered),
     )
 
 

@@ -38,6 +38,8 @@ class Metric(StrEnum):
     ACCURACY_DROP = "accuracy_drop"
     P50_LATENCY = "p50_latency"
     P90_LATENCY = "p90_latency"
+    P50_KEYSTROKE_LATENCY = "p50_keystroke_latency"
+    P90_KEYSTROKE_LATENCY = "p90_keystroke_latency"
     PEAK_MEMORY = "peak_memory"
     FILE_SIZE = "file_size"
     COMPRESSED_SIZE = "compressed_size"
@@ -65,6 +67,8 @@ _UNITS = {
     Metric.ACCURACY_DROP: Unit.PROPORTION,
     Metric.P50_LATENCY: Unit.NANOSECONDS,
     Metric.P90_LATENCY: Unit.NANOSECONDS,
+    Metric.P50_KEYSTROKE_LATENCY: Unit.NANOSECONDS,
+    Metric.P90_KEYSTROKE_LATENCY: Unit.NANOSECONDS,
     Metric.PEAK_MEMORY: Unit.BYTES,
     Metric.FILE_SIZE: Unit.BYTES,
     Metric.COMPRESSED_SIZE: Unit.BYTES,

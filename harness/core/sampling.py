@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.core.agreement import LEAST_CLASSES_FOR_TOP5, ScoreChunk, label_ranks
 from harness.core.divergence import Scores
-from harness.core.joblog import JobLog, memory_by_stage, steady_samples
+from harness.core.joblog import JobLog, keystrokes, memory_by_stage, steady_samples
 from harness.core.runs import Plan
 from harness.core.stats import P90_LEAST_SAMPLES, order_statistic
 from harness.core.workload import Workload
@@ -40,7 +40,8 @@ class Originals:
 class Sampled:
     """What one variant's finished jobs tell. Round figures are by round; absent ones are left out.
 
-    ``right`` and ``drop`` are of labelled inputs: whether the variant is right, and 1 where only the reference is right, -1 where only the variant is.
+    ``right`` and ``drop`` are of labelled inputs: whether the variant is right; 1 where only the reference is right,
+    -1 where only the variant is.
     """
 
     top1: Originals
@@ -49,6 +50,8 @@ class Sampled:
     drop: Originals
     p50_ns: dict[int, float]
     p90_ns: dict[int, float]
+    keystroke_p50_ns: dict[int, float]
+    keystroke_p90_ns: dict[int, float]
     peak_bytes: dict[int, float]
 
 
@@ -64,6 +67,8 @@ class JobFigures:
     drop: NDArray[np.float64]
     p50_ns: float | None
     p90_ns: float | None
+    keystroke_p50_ns: float | None
+    keystroke_p90_ns: float | None
     peak_bytes: int | None
 
 
@@ -81,8 +86,11 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
         truth = np.array([-1 if one.truth is None else one.truth for one in inputs])
         by_input.append(_figures_of_inputs(chunk.reference, chunk.outputs, truth))
     figures = np.concatenate(by_input)
-    means = [_means(figures[:, column], np.array(of_input, np.int64), len(codes)) for column in range(_FIGURES)]
+    means = [
+        _means(figures[:, column], np.array(of_input, np.int64), len(codes)) for column in range(_FIGURES)
+    ]
     latencies = np.sort(steady_samples(log)[1])
+    typed = np.sort(np.array([ns for one in keystrokes(log) for ns in one.latency_ns], np.int64))
     peaks = [
         peak
         for process in memory_by_stage(log)
@@ -98,6 +106,8 @@ def job_figures(log: JobLog, chunks: Iterable[ScoreChunk], workload: Workload) -
         drop=means[3],
         p50_ns=order_statistic(latencies, 0.5) if len(latencies) else None,
         p90_ns=order_statistic(latencies, 0.9) if len(latencies) >= P90_LEAST_SAMPLES else None,
+        keystroke_p50_ns=order_statistic(typed, 0.5) if len(typed) else None,
+        keystroke_p90_ns=order_statistic(typed, 0.9) if len(typed) >= P90_LEAST_SAMPLES else None,
         peak_bytes=max(peaks) if peaks else None,
     )
 
@@ -141,14 +151,19 @@ def sampled(jobs: Sequence[JobFigures]) -> Sampled:
             rounds.append(np.full(len(known), job.round_index))
         return Originals(np.concatenate(kept), np.concatenate(rounds))
 
+    def by_round(pick: Callable[[JobFigures], float | None]) -> dict[int, float]:
+        return {job.round_index: float(found) for job in ordered if (found := pick(job)) is not None}
+
     return Sampled(
         top1=originals([job.top1 for job in ordered]),
         top5=originals([job.top5 for job in ordered]),
         right=originals([job.right for job in ordered]),
         drop=originals([job.drop for job in ordered]),
-        p50_ns={job.round_index: job.p50_ns for job in ordered if job.p50_ns is not None},
-        p90_ns={job.round_index: job.p90_ns for job in ordered if job.p90_ns is not None},
-        peak_bytes={job.round_index: float(job.peak_bytes) for job in ordered if job.peak_bytes is not None},
+        p50_ns=by_round(lambda job: job.p50_ns),
+        p90_ns=by_round(lambda job: job.p90_ns),
+        keystroke_p50_ns=by_round(lambda job: job.keystroke_p50_ns),
+        keystroke_p90_ns=by_round(lambda job: job.keystroke_p90_ns),
+        peak_bytes=by_round(lambda job: job.peak_bytes),
     )
 
 

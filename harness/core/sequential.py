@@ -198,14 +198,28 @@ def _of_rounds(
     return _decided(wager, rates, EvidenceUnit.ROUND, good, float(np.median(shown)), edges)
 
 
+_KEYSTROKE_METRICS = (Metric.P50_KEYSTROKE_LATENCY, Metric.P90_KEYSTROKE_LATENCY)
+
+
 def _by_round(metric: Metric, found: Sampled) -> dict[int, float]:
-    by_metric = {Metric.P50_LATENCY: found.p50_ns, Metric.P90_LATENCY: found.p90_ns}
-    return by_metric.get(metric, found.peak_bytes)
+    by_metric = {
+        Metric.P50_LATENCY: found.p50_ns,
+        Metric.P90_LATENCY: found.p90_ns,
+        Metric.P50_KEYSTROKE_LATENCY: found.keystroke_p50_ns,
+        Metric.P90_KEYSTROKE_LATENCY: found.keystroke_p90_ns,
+        Metric.PEAK_MEMORY: found.peak_bytes,
+    }
+    return by_metric[metric]
 
 
 def _stored(metric: Metric, found: Measurement) -> Sequence[float]:
     if metric is Metric.PEAK_MEMORY:
         return found.memory.peak_bytes_by_round
+    if metric in _KEYSTROKE_METRICS:
+        typed = found.keystrokes
+        if typed is None:
+            return ()
+        return typed.round_p50_ns if metric is Metric.P50_KEYSTROKE_LATENCY else typed.round_p90_ns
     latency = found.latency
     return latency.round_p50_ns if metric is Metric.P50_LATENCY else latency.round_p90_ns
 
@@ -213,6 +227,8 @@ def _stored(metric: Metric, found: Measurement) -> Sequence[float]:
 def _no_rounds(metric: Metric) -> str:
     if metric is Metric.PEAK_MEMORY:
         return "has no peak memory: this target did not tell it"
+    if metric in _KEYSTROKE_METRICS:
+        return "has no keystroke latency in its rounds: set workload.text.keystrokes in the suite, or more of them"
     if metric is Metric.P90_LATENCY:
         return "has too few samples in each round for its p90: set run.steady.min_runs to 10 for each round or more"
     return "has no finished round"

@@ -62,6 +62,10 @@ class Workload(Value):
     output_kind: OutputKind = OutputKind.PROBABILITIES
     calibration: Blob | None = None
     calibration_count: int = 0
+    typed: tuple[str, ...] = ()
+    """Texts whose keystrokes are measured."""
+    typing_pause_ns: int = 0
+    """Before each keystroke."""
 
     @model_validator(mode="after")
     def _records_match_inputs(self) -> Workload:

@@ -91,6 +91,8 @@ def _text_spec(section: WorkloadSection, base: Path) -> TextWorkloadSpec:
         seed=section.seed,
         output_kind=section.output,
         tensor=section.tensor,
+        keystrokes=section.text.keystrokes,
+        keystroke_pause_ns=round(section.text.keystroke_pause_ms * 1_000_000),
         calibration=TextCalibrationSpec(inputs=_path(calibration.inputs, base), hold_out=calibration.hold_out)
         if calibration
         else None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from harness.core.jobs import Blob, Encoding, Job, JobInput, RunSettings
+from harness.core.jobs import Blob, Encoding, Job, JobInput, KeystrokePass, RunSettings
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
 from harness.core.variants import Variant, VariantSpec
 from harness.core.workload import Workload
@@ -110,8 +111,18 @@ class _JobWriter:
                 first_input=scheduled.first_input,
                 input_count=scheduled.input_count,
                 settings=self._settings[variant.name],
+                keystrokes=self._keystrokes(scheduled.round_index),
             ),
         )
+
+    def _keystrokes(self, round_index: int) -> KeystrokePass | None:
+        """The round's part of the texts that are typed: the same for every variant."""
+        typed, rounds = self._workload.typed, self._folder.plan().rounds
+        if not typed:
+            return None
+        part = typed[round_index % rounds :: rounds] if len(typed) >= rounds else typed
+        texts = self._folder.blobs.put_bytes(json.dumps(part, ensure_ascii=False).encode())
+        return KeystrokePass(texts=texts, pause_ns=self._workload.typing_pause_ns)
 
     def shard_of(self, scheduled: ScheduledJob) -> tuple[Blob, ...]:
         """The input bytes that the job was placed with, as far as this process placed them."""

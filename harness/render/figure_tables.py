@@ -95,6 +95,7 @@ def main_table(report: RunReport, notes: Footnotes) -> FigureTable:
         _sizes(".ipa", rows, base, lambda one: one.variant.compressed_bytes, notes, ""),
         _latencies("p50", rows, base, _p50, latency_scale, notes),
         _latencies("p90", rows, base, _p90, latency_scale, notes),
+        *_keystrokes(rows, notes, median=False),
         _sizes("Peak", rows, base, lambda one: one.memory.peak_bytes, notes, _NO_PEAK),
         _agreements(rows),
         _accuracies(rows, notes),
@@ -113,6 +114,7 @@ def detail_table(report: RunReport, notes: Footnotes) -> FigureTable:
     columns = [_medians(title, rows, pick, notes) for title, pick in stages]
     p99s = [estimate.value for one in rows if (estimate := one.latency.steady.p99) is not None]
     columns.append(_latencies("p99", rows, None, _p99, figures.time_scale(p99s), notes, mark_best=False))
+    columns += _keystrokes(rows, notes, median=True)
     columns.append((Column("Samples"), [Cell(str(one.latency.steady.samples)) for one in rows]))
     columns.append(
         _plain(
@@ -129,6 +131,7 @@ _NO_PEAK = "the runner's platform reported no peak memory"
 _NO_DIFFERENCE = "no output of the variant is finite"
 _NO_DIVERGENCE = "the outputs are not distributions of classes"
 _NO_TRUTH = "the truth of no input is known"
+_NO_KEYSTROKES = "its jobs typed nothing"
 _NO_STAGE = "the runner reported no duration"
 
 
@@ -224,6 +227,41 @@ def _latencies(
             change = figures.ALIKE if alike else figures.relative_change(estimate.value, base_estimate.value)
         cells.append(Cell(figure, spread=spread, detail=change, is_best=mark_best and index in best))
     return Column(title, scale.unit), cells
+
+
+def _keystrokes(rows: Sequence[Measurement], notes: Footnotes, *, median: bool) -> list[Cells]:
+    """p50 or p90 of what a keyboard's user waits for after each character; no column where none was measured."""
+    title = "Key p50" if median else "Key p90"
+    typed = [one.keystrokes for one in rows]
+    estimates = [None if one is None else one.latency.p50 if median else one.latency.p90 for one in typed]
+    if not any(typed):
+        return []
+    reaches = [
+        None
+        if one is None or known is None
+        else _reach(known, one.round_p50_ns if median else one.round_p90_ns)
+        for one, known in zip(typed, estimates, strict=True)
+    ]
+    scale = figures.time_scale(known.value for known in estimates if known is not None)
+    values = [known.value if known else None for known in estimates]
+    best = frozenset[int]() if median else _best(zip(values, reaches, strict=True), smallest=True)
+    cells = []
+    for index, (one, known) in enumerate(zip(typed, estimates, strict=True)):
+        if one is None:
+            cells.append(notes.absent(_NO_KEYSTROKES))
+        elif known is None:
+            cells.append(notes.absent(_too_few(title, one.latency)))
+        else:
+            figure, spread = figures.with_spread(known.value, known.interval, scale)
+            cells.append(Cell(figure, spread=spread, is_best=index in best))
+    return [(Column(title, scale.unit), cells)]
+
+
+def _reach(estimate: Estimate, of_rounds: Sequence[float]) -> Interval:
+    """The interval of ``estimate``, widened to the range of the rounds' own."""
+    return Interval(
+        low=min([estimate.interval.low, *of_rounds]), high=max([estimate.interval.high, *of_rounds])
+    )
 
 
 def _over_rounds(one: Measurement, estimate: Estimate) -> Interval:

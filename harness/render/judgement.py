@@ -18,6 +18,8 @@ METRIC_WORDS = {
     Metric.ACCURACY_DROP: "accuracy drop",
     Metric.P50_LATENCY: "p50 latency",
     Metric.P90_LATENCY: "p90 latency",
+    Metric.P50_KEYSTROKE_LATENCY: "p50 keystroke latency",
+    Metric.P90_KEYSTROKE_LATENCY: "p90 keystroke latency",
     Metric.PEAK_MEMORY: "peak memory",
     Metric.FILE_SIZE: "file size",
     Metric.COMPRESSED_SIZE: "compressed size",

@@ -89,6 +89,8 @@ def _facts(report: RunReport) -> tuple[tuple[str, str], ...]:
         ("runtime", f"{', '.join(runtimes) or 'unknown'}, {_count(threads, 'thread')}"),
         ("measured", _measured(report)),
     ]
+    if (typed := _typed(report)) is not None:
+        facts.append(("keystrokes", typed))
     if report.skipped_inputs:
         facts.append(("left out", _skipped(report)))
     return tuple((word, one_line(text)) for word, text in facts)
@@ -125,6 +127,18 @@ def _measured(report: RunReport) -> str:
     if 0 < report.inference_ns <= report.measuring_ns:
         share = f", {100 * report.inference_ns / report.measuring_ns:.0f} % of it inference"
     return f"{rounds}, {figures.time(report.measuring_ns)} of jobs{share}"
+
+
+def _typed(report: RunReport) -> str | None:
+    """How keystrokes were measured, from the first variant that has any."""
+    found = next((one.keystrokes for one in measured(report) if one.keystrokes is not None), None)
+    if found is None:
+        return None
+    pause = f"{figures.time(found.pause_ns)} apart" if found.pause_ns else "without a pause"
+    return (
+        f"{_count(found.texts, 'text')} typed key by key for each variant, "
+        f"{_count(found.latency.samples, 'keystroke')} {pause}, each from the text so far to five suggestions"
+    )
 
 
 def _skipped(report: RunReport) -> str:

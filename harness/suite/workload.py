@@ -29,7 +29,7 @@ class CalibrationSection(Value):
 
 
 class TextSection(Value):
-    """``[workload.text]``: how a text becomes numbers.
+    """``[workload.text]``: how a text becomes numbers, and how many texts are typed key by key.
 
     ``alphabet`` is the file that training wrote beside the model. Without it ``characters`` is the alphabet itself.
     """
@@ -38,6 +38,8 @@ class TextSection(Value):
     characters: Alphabet | None = None
     lowercase: bool = True
     length: TextLength = DEFAULT_LENGTH
+    keystrokes: Annotated[int, Field(ge=0, le=1000)] = 0
+    keystroke_pause_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
 
     @model_validator(mode="after")
     def _one_encoding(self) -> TextSection:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NamedTuple, TypeVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.core.jobs import Blob, CharacterEncoding
+from harness.core.jobs import MOST_KEYSTROKES, Blob, CharacterEncoding
 from harness.core.runs import SkippedInput
 from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.core.value import Value
@@ -53,6 +53,8 @@ class TextWorkloadSpec(Value):
     seed: int = 0
     output_kind: OutputKind = OutputKind.PROBABILITIES
     tensor: str = ""
+    keystrokes: Annotated[int, Field(ge=0, description="texts that are typed key by key")] = 0
+    keystroke_pause_ns: Annotated[int, Field(ge=0)] = 0
     calibration: TextCalibrationSpec | None = None
 
 
@@ -100,6 +102,8 @@ def load_texts(spec: TextWorkloadSpec, store: BlobStore) -> LoadedWorkload:
             output_kind=spec.output_kind,
             calibration=calibration,
             calibration_count=len(held_out),
+            typed=_typed([one.text for one in texts], spec),
+            typing_pause_ns=spec.keystroke_pause_ns,
         ),
         skipped=reader.skipped(),
     )
@@ -155,12 +159,27 @@ def _calibration(
             where=spec.inputs,
             next_step="Add texts or lower hold_out.",
         )
-    # An order that depends on seed and text only, not on the other texts or on the files.
-    order = sorted(
-        texts, key=lambda one: hashlib.sha256(f"hold out/{spec.seed}/{one.text}".encode()).digest()
-    )
-    held_out = set(order[: calibration.hold_out])
-    return order[: calibration.hold_out], [one for one in texts if one not in held_out]
+    first_of = {one.text: one for one in reversed(texts)}
+    chosen = set(_shuffled(list(first_of), spec.seed, "hold out")[: calibration.hold_out])
+    # A text with two labels is calibrated on once, and evaluated not at all.
+    return [first_of[text] for text in sorted(chosen)], [one for one in texts if one.text not in chosen]
+
+
+def _typed(texts: Sequence[str], spec: TextWorkloadSpec) -> tuple[str, ...]:
+    """Some of ``texts`` by seed, as many as asked for or as one job may type."""
+    chosen: list[str] = []
+    keystrokes = 0
+    for text in _shuffled(texts, spec.seed, "keystrokes")[: spec.keystrokes]:
+        keystrokes += len(text)
+        if keystrokes > MOST_KEYSTROKES:
+            break
+        chosen.append(text)
+    return tuple(chosen)
+
+
+def _shuffled(texts: Sequence[str], seed: int, what: str) -> list[str]:
+    """Each once, in an order that depends on seed and text only, not on the other texts or on the files."""
+    return sorted(set(texts), key=lambda text: hashlib.sha256(f"{what}/{seed}/{text}".encode()).digest())
 
 
 def _with_numbers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.core.events import (
     JobFailed,
     JobFinished,
     JobStarted,
+    Keystrokes,
     ModelDescribed,
     Profile,
     Samples,
@@ -28,6 +30,7 @@ from harness.core.jobs import (
     Encoding,
     Job,
     JobInput,
+    KeystrokePass,
     Loading,
     PixelEncoding,
     RunSettings,
@@ -71,6 +74,7 @@ class Bench:
         profile: int = 0,
         warmup: StopRule | None = None,
         steady: StopRule | None = None,
+        typed: list[str] | None = None,
         job_id: str = "job",
     ) -> Job:
         """Write blobs and ``job.json``; ``inputs`` are (tensor name, records, encoding)."""
@@ -94,6 +98,9 @@ class Bench:
                 warmup=warmup or StopRule(min_runs=2, min_duration_ns=0),
                 steady=steady or StopRule(min_runs=0, min_duration_ns=0),
             ),
+            keystrokes=None
+            if typed is None
+            else KeystrokePass(texts=store.put_bytes(json.dumps(typed).encode())),
         )
         write_job(self.root, job)
         return job
@@ -133,7 +140,16 @@ class Bench:
 
 
 E = TypeVar(
-    "E", JobStarted, ModelDescribed, StageFinished, Samples, Delegation, Profile, JobFailed, JobFinished
+    "E",
+    JobStarted,
+    ModelDescribed,
+    StageFinished,
+    Samples,
+    Keystrokes,
+    Delegation,
+    Profile,
+    JobFailed,
+    JobFinished,
 )
 
 

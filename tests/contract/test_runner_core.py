@@ -30,6 +30,7 @@ from harness.core.events import (
     JobFailed,
     JobFinished,
     JobStarted,
+    Keystrokes,
     ModelDescribed,
     Samples,
     Stage,
@@ -153,6 +154,41 @@ def test_characters_reach_the_model_as_they_were_encoded(bench: Bench, tiny_mode
     (outputs,) = bench.outputs(job)
     assert outputs.tobytes() == expected.tobytes()
     assert len({row.tobytes() for row in outputs}) > 8
+
+
+def text_job(bench: Bench, tiny_models: Path, typed: list[str] | None) -> Job:
+    """Two texts to run and ``typed`` to type."""
+    rule = TextEncoding(alphabet="abcdefghijklmnopqrstuvwxyz !?", length=12)
+    records = encode_texts(["one", "two"], rule)[:, np.newaxis]
+    model = tiny_models / "tokens_int32.tflite"
+    return bench.job(model, [("", records, CharacterEncoding.of(rule))], typed=typed)
+
+
+def test_each_character_that_reaches_the_model_is_a_keystroke(bench: Bench, tiny_models: Path) -> None:
+    text_job(bench, tiny_models, ["so on", "two of these twelve", "né👍"])
+    assert bench.run().returncode == 0
+    events = bench.events()
+    (typed,) = only(events, Keystrokes)
+    assert (typed.texts, len(typed.latency_ns)) == (3, 5 + 12 + 3)
+    assert isinstance(events[-1], JobFinished) and isinstance(events[-2], Keystrokes)
+    # None of them is a sample, and a finished job types nothing again.
+    assert [index for index, _ in steady_samples(events)] == [0, 1]
+    assert bench.run().returncode == 0 and bench.events() == events
+
+
+def test_a_resumed_job_does_not_type_again(bench: Bench, tiny_models: Path) -> None:
+    text_job(bench, tiny_models, ["so on"])
+    assert bench.run().returncode == 0
+    log = bench.folder() / "events.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+    assert bench.run().returncode == 0
+    events = bench.events()
+    assert len(only(events, JobStarted)) == 2 and len(only(events, Keystrokes)) == 1
+
+
+def test_texts_that_cannot_be_typed(bench: Bench, tiny_models: Path) -> None:
+    text_job(bench, tiny_models, [])
+    assert bench.failure().code == "job_invalid"
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -88,6 +88,24 @@ def test_an_alphabet_in_another_order_fails_the_gate(desk: Desk, texts: list[str
     assert "accuracy" in answer.out and "FAIL" in answer.out
 
 
+def test_keystrokes_are_a_figure_of_their_own(desk: Desk, texts: list[str]) -> None:
+    rule = '[[policy.rules]]\nmetric = "p90_keystroke_latency"\nmax_ms = 1000\n'
+    workload = WORKLOAD + TEXT + "keystrokes = 30\nkeystroke_pause_ms = 0.01\n"
+    answer = desk.harness("run", text_suite(desk, workload=workload, recipes=("float32",), policy=rule))
+    assert answer.status == 0, answer
+    report = desk.report()
+    typed = measured(report, "float32").keystrokes
+    assert typed is not None and (typed.texts, typed.pause_ns) == (30, 10_000)
+    assert typed.latency.samples == sum(min(len(text), 12) for text in report.workload.typed)
+    assert typed.latency.p90 is not None and len(typed.round_p90_ns) == 2
+    assert "Key p90" in answer.out and "30 texts typed key by key" in answer.out
+    by_round = [job.keystrokes for job, _ in jobs(desk.newest())]
+    assert None not in by_round and by_round[0] != by_round[1]
+    # Without any, a rule about them is undecided and says what to set.
+    answer = desk.harness("run", text_suite(desk, recipes=("float32",), policy=rule))
+    assert answer.status == 3 and "workload.text.keystrokes" in answer.out.replace("\n", "")
+
+
 def test_what_is_left_out_and_cut_off_is_told(desk: Desk, texts: list[str]) -> None:
     lines = (desk.folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()
     odd = [

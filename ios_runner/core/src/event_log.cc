@@ -212,6 +212,13 @@ void EventLog::profile(const OperationProfile& profile) {
   append(record);
 }
 
+void EventLog::keystrokes(uint64_t texts, const std::vector<uint64_t>& latency_ns) {
+  JsonWriter record = begin("keystrokes");
+  record.member("texts", texts);
+  write_integers(record, "latency_ns", latency_ns);
+  append(record);
+}
+
 void EventLog::job_failed(Stage stage, FailureCode code, const std::string& message) {
   JsonWriter record = begin("job_failed");
   record.member("stage", stage_name(stage)).member("code", code_name(code)).member("message", message);

@@ -71,6 +71,7 @@ class EventLog {
   void interrupted(const Interruption& interruption);
   void delegation(const Delegation& delegation);
   void profile(const OperationProfile& profile);
+  void keystrokes(uint64_t texts, const std::vector<uint64_t>& latency_ns);
   void job_failed(Stage stage, FailureCode code, const std::string& message);
   void job_finished(const FinishedCounts& counts);
   void flush_to_disk();

@@ -11,6 +11,7 @@ namespace {
 
 // The runtime keeps every event of a profile in memory.
 constexpr int64_t kMostProfileRuns = 1000;
+constexpr int64_t kLongestPauseNs = 10'000'000'000;
 
 size_t code_points(const std::string& text) {
   size_t count = 0;
@@ -66,6 +67,20 @@ JobInput parse_input(const Json& json, const std::string& place, uint64_t input_
   return input;
 }
 
+KeystrokePass parse_keystrokes(const Json& json, const std::vector<JobInput>& inputs) {
+  ObjectReader reader(json, "keystrokes");
+  KeystrokePass pass;
+  pass.texts = parse_blob(reader.required("texts"), "keystrokes.texts");
+  if (const Json* pause = reader.optional("pause_ns")) {
+    pass.pause_ns = static_cast<uint64_t>(as_integer(*pause, "keystrokes.pause_ns", 0, kLongestPauseNs));
+  }
+  reader.finish();
+  if (inputs.size() != 1 || inputs[0].encoding.kind != Encoding::Kind::kCharacters) {
+    throw FormatError("keystrokes: one input of the encoding 'characters' was expected");
+  }
+  return pass;
+}
+
 }  // namespace
 
 bool is_job_id(const std::string& text) {
@@ -106,6 +121,7 @@ Job parse_job(std::string_view json) {
     job.inputs.push_back(parse_input(inputs[i], item_place("inputs", i), job.input_count));
   }
   parse_settings(reader.required("settings"), job);
+  if (const Json* keystrokes = reader.optional("keystrokes")) job.keystrokes = parse_keystrokes(*keystrokes, job.inputs);
   reader.finish();
   return job;
 }

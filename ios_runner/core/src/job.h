@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,12 @@ enum class Accelerator { kNone, kMetal };
 
 const char* accelerator_name(Accelerator accelerator);
 
+// An extra pass that types texts key by key.
+struct KeystrokePass {
+  Blob texts;  // a JSON array of strings
+  uint64_t pause_ns = 0;
+};
+
 struct Job {
   std::string job_id;
   std::string variant;
@@ -67,6 +74,7 @@ struct Job {
   uint64_t profile_runs = 0;  // of the extra pass with the per-operation profile; 0: none
   StopRule warmup;
   StopRule steady;
+  std::optional<KeystrokePass> keystrokes;
 };
 
 // 1 to 100 letters, digits, '.', '_' or '-', the first a letter or a digit: safe as a folder's name.

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "blob_store.h"
@@ -14,6 +16,7 @@
 #include "input_records.h"
 #include "job.h"
 #include "json.h"
+#include "keystrokes.h"
 #include "log_history.h"
 #include "model_session.h"
 #include "operation_profile.h"
@@ -101,6 +104,7 @@ class Attempt {
     const BlobStore blobs(place_.root, cancel_);
     model_file_ = blobs.open_verified(job_.model);
     for (const JobInput& input : job_.inputs) input_blobs_.push_back(blobs.open_verified(input.blob));
+    if (job_.keystrokes) typed_texts_ = read_typed_texts(blobs.open_verified(job_.keystrokes->texts));
     check_runtime_version(settings_.runtime_version);
     litert_ = open_litert(settings_.runtime_library);
     session_ = std::make_unique<ModelSession>(litert_, job_.accelerator, settings_.accelerator_folder);
@@ -170,8 +174,10 @@ class Attempt {
     end_stage(Stage::kSteady, monotonic_ns() - before);
   }
 
-  // After the timed pass, so that they change no figure of it; each in a session of its own.
+  // After the timed pass, so that they change no figure of it; those that measure something else than its session have
+  // one of their own.
   void run_extra_passes() {
+    if (job_.keystrokes && !history_.typed) type_texts();
     const bool ask = job_.accelerator != Accelerator::kNone && !history_.delegated;
     const bool profile = job_.profile_runs > 0 && !history_.profiled;
     if (!ask && !profile) return;
@@ -180,6 +186,20 @@ class Attempt {
     session_.reset();
     if (ask) log_.delegation(delegation(has_accelerator));
     if (profile) log_.profile(profiled_pass(job_.profile_runs, false));
+  }
+
+  void type_texts() {
+    Typist typist(job_.inputs[0].encoding, *session_);
+    std::vector<uint64_t> latency_ns;
+    for (const std::string& text : typed_texts_) {
+      for (const std::string_view typed : typed_prefixes(text, typist.length())) {
+        stop_if_cancelled();
+        // Nobody types as fast as a model suggests: meanwhile caches and clocks of the processor cool down.
+        std::this_thread::sleep_for(std::chrono::nanoseconds(job_.keystrokes->pause_ns));
+        latency_ns.push_back(typist.suggest_ns(typed));
+      }
+    }
+    log_.keystrokes(typed_texts_.size(), latency_ns);
   }
 
   Delegation delegation(bool has_accelerator) {
@@ -274,6 +294,7 @@ class Attempt {
   std::unique_ptr<OutputRecords> outputs_;
   std::unique_ptr<SampleLoop> loop_;
   std::vector<std::vector<int32_t>> shapes_;
+  std::vector<std::string> typed_texts_;
   SteadyProgress progress_;
   uint64_t output_record_bytes_ = 0;
 };

@@ -10,6 +10,7 @@
 #include "harness_live.h"
 #include "label_smoother.h"
 #include "live_session.h"
+#include "output_values.h"
 #include "runner_handle.h"
 
 struct harness_live {

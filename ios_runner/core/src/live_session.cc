@@ -176,17 +176,4 @@ void LiveSession::read_scores() {
   for (float& score : scores_) score = static_cast<float>(static_cast<double>(score) / sum);
 }
 
-std::vector<size_t> best_classes(const std::vector<float>& scores, size_t most) {
-  std::vector<size_t> classes(scores.size());
-  std::iota(classes.begin(), classes.end(), size_t{0});
-  const auto rank = [&scores](size_t index) {
-    return std::isnan(scores[index]) ? -std::numeric_limits<float>::infinity() : scores[index];
-  };
-  const size_t count = std::min(most, classes.size());
-  std::partial_sort(classes.begin(), classes.begin() + static_cast<std::ptrdiff_t>(count), classes.end(),
-                    [&rank](size_t a, size_t b) { return rank(a) != rank(b) ? rank(a) > rank(b) : a < b; });
-  classes.resize(count);
-  return classes;
-}
-
 }  // namespace harness

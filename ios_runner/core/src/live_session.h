@@ -58,7 +58,4 @@ class LiveSession {
   uint64_t compile_ns_ = 0;
 };
 
-// The classes of the highest scores, best first, ties by their number; scores that are not numbers come last.
-std::vector<size_t> best_classes(const std::vector<float>& scores, size_t most);
-
 }  // namespace harness

@@ -89,6 +89,12 @@ void LogHistoryReader::take(std::string_view line) {
   } else if (event == "profile") {
     history_.profiled = true;
     skip(reader, {"runs", "invocations_ns", "operations", "delegated_operations", "partitions", "times"});
+  } else if (event == "keystrokes") {
+    history_.typed = true;
+    for (const Json& latency : as_array(reader.required("latency_ns"), "latency_ns")) {
+      as_integer(latency, "latency_ns", 1);
+    }
+    skip(reader, {"texts"});
   } else if (event == "job_failed") {
     history_.failure = reader.text("message");
     skip(reader, {"stage", "code"});

@@ -1,6 +1,9 @@
 #include "output_values.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
 
 namespace harness {
 namespace {
@@ -31,6 +34,19 @@ void read_real_values(const TensorInfo& tensor, const void* elements, float* val
     case DType::kInt16: dequantize<int16_t>(tensor, elements, count, values); return;
     default: std::copy_n(static_cast<const float*>(elements), count, values); return;
   }
+}
+
+std::vector<size_t> best_classes(const std::vector<float>& scores, size_t most) {
+  std::vector<size_t> classes(scores.size());
+  std::iota(classes.begin(), classes.end(), size_t{0});
+  const auto rank = [&scores](size_t index) {
+    return std::isnan(scores[index]) ? -std::numeric_limits<float>::infinity() : scores[index];
+  };
+  const size_t count = std::min(most, classes.size());
+  std::partial_sort(classes.begin(), classes.begin() + static_cast<std::ptrdiff_t>(count), classes.end(),
+                    [&rank](size_t a, size_t b) { return rank(a) != rank(b) ? rank(a) > rank(b) : a < b; });
+  classes.resize(count);
+  return classes;
 }
 
 }  // namespace harness

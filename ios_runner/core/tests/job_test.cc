@@ -34,6 +34,9 @@ void reads_the_valid_jobs() {
   const Job accelerated = parse_job(content(kGolden / "valid" / "job-accelerated.json"));
   CHECK(accelerated.loading == Loading::kWeightCache && accelerated.accelerator == Accelerator::kMetal);
   CHECK(accelerated.profile_runs == 20);
+  const Job typed = parse_job(content(kGolden / "valid" / "job-keystrokes.json"));
+  CHECK(!text.keystrokes && typed.keystrokes && typed.keystrokes->texts.bytes == 40);
+  CHECK(typed.keystrokes->pause_ns == 20'000'000);
   const Job sparse = parse_job(content(kGolden / "valid" / "job-defaults-left-out.json"));
   CHECK(sparse.loading == Loading::kMapped && sparse.inputs[0].tensor.empty() &&
         sparse.warmup.max_duration_ns == 0 && sparse.accelerator == Accelerator::kNone &&

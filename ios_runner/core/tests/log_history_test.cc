@@ -26,6 +26,7 @@ void reads_the_valid_logs() {
   CHECK(!failed.finished && failed.steady_samples == 0);
   const LogHistory iphone = read(kGolden / "valid" / "log-iphone.jsonl", "r00-int8", 3);
   CHECK(iphone.finished && iphone.profiled && iphone.delegated && iphone.steady_samples == 3);
+  CHECK(read(kGolden / "valid" / "log-keystrokes.jsonl", "r00-int8", 3).typed && !finished.typed);
   CHECK(read(kGolden / "valid" / "log-resumed.jsonl", "r00-int8", 3).attempts == 2);
 }
 

@@ -30,6 +30,7 @@ def sampled(
     drop: Sequence[float] = (),
     p50_ns: Sequence[float] = (),
     p90_ns: Sequence[float] = (),
+    keystroke_p90_ns: Sequence[float] = (),
     peaks: Sequence[float] = (),
 ) -> Sampled:
     return Sampled(
@@ -39,6 +40,8 @@ def sampled(
         drop=originals(drop),
         p50_ns=dict(enumerate(p50_ns)),
         p90_ns=dict(enumerate(p90_ns)),
+        keystroke_p50_ns={},
+        keystroke_p90_ns=dict(enumerate(keystroke_p90_ns)),
         peak_bytes=dict(enumerate(peaks)),
     )
 
@@ -66,10 +69,19 @@ def test_agreement_passes_as_soon_as_the_evidence_is_there_and_for_good() -> Non
     assert last is not None and last < 0
 
 
+def test_keystrokes_are_judged_by_round() -> None:
+    rule = Rule(metric=Metric.P90_KEYSTROKE_LATENCY, limit=1000)
+    assert found(rule, sampled(keystroke_p90_ns=[500.0] * 20)).decision is Decision.PASS
+    refusal = judge_sequentially(rule, sampled(p90_ns=[500.0] * 20), None, 0.0, RATES)
+    assert isinstance(refusal, Refusal) and "workload.text.keystrokes" in refusal.reason
+
+
 def test_accuracy_is_of_the_labelled_inputs() -> None:
     evidence = found(Rule(metric=Metric.ACCURACY, limit=0.3), sampled(right=[1.0, 0.0] * 100))
     assert (evidence.decision, evidence.value) == (Decision.PASS, 0.5)
-    refusal = judge_sequentially(Rule(metric=Metric.ACCURACY, limit=0.3), sampled(top1=[1.0]), None, 0.0, RATES)
+    refusal = judge_sequentially(
+        Rule(metric=Metric.ACCURACY, limit=0.3), sampled(top1=[1.0]), None, 0.0, RATES
+    )
     assert isinstance(refusal, Refusal) and "no input that ran has a label" in refusal.reason
 
 

@@ -242,6 +242,7 @@ ERRORS = [
     (TEXTS.replace('[workload.text]\nalphabet = "alphabet.json"\n', ""), "suite.toml:5", "[workload.text]"),
     (TEXTS.replace("alphabet = ", "letters = "), "suite.toml:9", "workload.text.letters"),
     (TEXTS.replace('alphabet = "alphabet.json"\n', ""), "suite.toml:8", "alphabet"),
+    (TEXTS.replace("[variants]", "keystrokes = -1\n[variants]"), "suite.toml:10", "keystrokes"),
     (TEXTS.replace("[variants]", 'characters = "ab"\n[variants]'), "suite.toml:8", "either alphabet"),
     (TEXTS.replace("[variants]", "length = 60\n[variants]"), "suite.toml:8", "stand in the alphabet file"),
     (TEXTS.replace('alphabet = "alphabet.json"', 'characters = "aba"'), "suite.toml:9", "holds 'a' twice"),

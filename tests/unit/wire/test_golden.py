@@ -15,6 +15,7 @@ from harness.core.events import (
     JobFailed,
     JobFinished,
     JobStarted,
+    Keystrokes,
     Profile,
     Samples,
     Stage,
@@ -65,6 +66,20 @@ def test_characters_job_is_read_whole(tmp_path: Path) -> None:
     assert (encoding.record_bytes, encoding.rule.lowercase) == (480, True)
     assert list(encoding.rule.alphabet)[:4] == [" ", "a", "b", "c"] and encoding.rule.alphabet[-1] == "♥"
     assert CharacterEncoding.of(encoding.rule) == encoding
+
+
+def test_a_job_that_types_is_read_whole(tmp_path: Path) -> None:
+    job = read_job(place(GOLDEN / "valid/job-keystrokes.json", tmp_path, "r00-typed"))
+    assert job.keystrokes is not None
+    assert (job.keystrokes.texts.bytes, job.keystrokes.pause_ns) == (40, 20_000_000)
+    assert job.blobs == (job.inputs[0].blob, job.keystrokes.texts, job.model)
+
+
+def test_keystrokes_of_a_log() -> None:
+    (typed,) = [
+        event for event in read_events(GOLDEN / "valid/log-keystrokes.jsonl") if isinstance(event, Keystrokes)
+    ]
+    assert (typed.texts, typed.latency_ns) == (2, (41000, 39000, 40500))
 
 
 def test_golden_texts_become_the_golden_numbers() -> None:
