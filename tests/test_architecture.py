@@ -131,14 +131,14 @@ def _is_worker(path: str) -> bool:
 
 
 def _is_phone_module(path: str) -> bool:
-    return path.startswith("harness/targets/iphone")
+    return path.startswith("harness/targets/iphone/device/")
 
 
 def _library_refusal(path: str, imported: _Import) -> str | None:
     library = imported.module.split(".")[0]
     part = path.split("/")[1].removesuffix(".py")
     if library in _DEVICE_LIBRARIES and not _is_phone_module(path):
-        return "only harness/targets/iphone* may talk to pymobiledevice3"
+        return "only harness/targets/iphone/device may talk to pymobiledevice3"
     if library in _MODEL_LIBRARIES:
         if part not in _MODEL_LIBRARY_PARTS:
             return f"only {', '.join(sorted(_MODEL_LIBRARY_PARTS))} may use it"
@@ -201,7 +201,8 @@ def test_the_scan_sees_the_package() -> None:
         ("harness/errors.py", "from harness.core.value import Value", "imports nobody"),
         ("harness/drawer/x.py", "from harness.core.value import Value", "without a place"),
         ("harness/wire/x.py", "if TYPE_CHECKING:\n    from harness.cli import main", "the other way"),
-        ("harness/targets/local.py", "import pymobiledevice3.lockdown", "only harness/targets/iphone"),
+        ("harness/targets/local.py", "import pymobiledevice3.lockdown", "only harness/targets/iphone/device"),
+        ("harness/targets/iphone/target.py", "import pymobiledevice3", "only harness/targets/iphone/device"),
         ("harness/pipeline/x.py", "def f():\n    import tensorflow as tf", "only emoji, models, transforms"),
         ("harness/variants/build.py", "import tensorflow as tf", "at module level"),
         (
@@ -238,7 +239,7 @@ def test_a_breach_is_found(path: str, source: str, reason: str) -> None:
         ),
         ("harness/variants/convert_worker.py", "import tensorflow as tf"),
         ("harness/models/x.py", "def f():\n    import keras"),
-        ("harness/targets/iphone_link.py", "def f():\n    import pymobiledevice3"),
+        ("harness/targets/iphone/device/link.py", "def f():\n    import pymobiledevice3"),
         ("harness/cli/main.py", "from harness import __version__"),
         ("harness/wire/x.py", "pass\n" * 400),
     ],

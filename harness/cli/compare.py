@@ -61,32 +61,37 @@ def command(
 
     A and B are runs, report files, baseline:NAME or release:NAME, each with :VARIANT or without. Two variants of one
     run are compared round by round:  harness compare RUN:float32 RUN:int8
+    Of two runs on several devices those on the same model are compared, one after another.
     """
     from harness.cli.places import runs_folder
     from harness.core.changes import Criterion
     from harness.core.comparison import compare, worse
     from harness.errors import ExitStatus
     from harness.pipeline.compared_sides import compared_side, compared_variants
+    from harness.pipeline.report_group import device_pairs
 
     runs = runs_folder(runs)
-    a, b = compared_side(before, runs), compared_side(after, runs)
-    comparison = compare(
-        a.report,
-        b.report,
-        variants=compared_variants(a, b),
-        criterion=Criterion(confidence=confidence, effect=effect, effect_points=effect_points / 100),
-    )
-    if confirm:
-        comparison = _confirmed(comparison, a, b, runs, as_json=as_json)
-    if as_json:
-        click.echo(comparison.model_dump_json(indent=1))
+    criterion = Criterion(confidence=confidence, effect=effect, effect_points=effect_points / 100)
+    comparisons = []
+    for one, other in device_pairs(before, after, runs):
+        a, b = compared_side(one, runs), compared_side(other, runs)
+        comparison = compare(a.report, b.report, variants=compared_variants(a, b), criterion=criterion)
+        if confirm:
+            comparison = _confirmed(comparison, a, b, runs, as_json=as_json)
+        comparisons.append(comparison)
+    if as_json and len(comparisons) == 1:
+        click.echo(comparisons[0].model_dump_json(indent=1))
+    elif as_json:
+        click.echo(f"[{','.join(one.model_dump_json(indent=1) for one in comparisons)}]")
     else:
         from rich.console import Console
 
         from harness.render.comparison import terminal_comparison
 
-        Console().print(terminal_comparison(comparison))
-    return int(ExitStatus.FAIL if fail_if_worse and worse(comparison) else ExitStatus.PASS)
+        for comparison in comparisons:
+            Console().print(terminal_comparison(comparison))
+    is_worse = any(map(worse, comparisons))
+    return int(ExitStatus.FAIL if fail_if_worse and is_worse else ExitStatus.PASS)
 
 
 def _confirmed(
@@ -95,16 +100,20 @@ def _confirmed(
     from rich.console import Console
 
     from harness.cli.live_progress import LiveProgress
-    from harness.cli.places import runner_override
-    from harness.pipeline.choose_target import choose_target
+    from harness.cli.places import cache_folder, runner_override
+    from harness.pipeline.choose_target import TargetSettings, choose_target
     from harness.pipeline.confirm import confirm, stored_runs, to_confirm
     from harness.pipeline.evaluate import suite_of
 
     first, _ = stored_runs(a, b)
     if not to_confirm(comparison):
         return comparison
-    idle_limit_s = suite_of(first).run.idle_limit_seconds
-    target = choose_target(a.report.plan.target, idle_limit_s=idle_limit_s, runner=runner_override())
+    settings = TargetSettings(
+        cache=cache_folder(),
+        idle_limit_s=suite_of(first).run.idle_limit_seconds,
+        runner=runner_override(),
+    )
+    target = choose_target(a.report.plan.target, settings)
     try:
         with LiveProgress(Console(stderr=True) if as_json else Console()) as progress:
             return confirm(comparison, a, b, runs, target, progress)

@@ -16,12 +16,17 @@ class Check:
     is_well: bool
     found: str
     next_step: str = ""
+    is_needed: bool = True
+    """Whether a run cannot do without it."""
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(as_json: bool) -> int:
-    """Check the packages, the runner, its runtime and the folders.
+@click.option(
+    "--target", help="iphone or iphone:UDID: check the chain to that phone, up to starting the runner on it."
+)
+def command(as_json: bool, target: str | None) -> int:
+    """Check the packages, the runner, its runtime and the folders; or the chain to a phone.
 
     Exit status 4 when something that a run needs is missing.
     """
@@ -33,17 +38,18 @@ def command(as_json: bool) -> int:
 
     from harness.errors import ExitStatus
 
-    checks = run_checks()
+    checks = run_phone_checks(target) if target else run_checks()
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
         console = Console()
         for check in checks:
-            mark = "[green]✓[/]" if check.is_well else "[red]✗[/]"
+            mark = "[green]✓[/]" if check.is_well else "[red]✗[/]" if check.is_needed else "[yellow]![/]"
             console.print(f"{mark} [bold]{check.name}[/]  {escape(check.found)}")
             if check.next_step:
                 console.print(f"  [cyan]next:[/] {escape(check.next_step)}")
-    return int(ExitStatus.PASS if all(check.is_well for check in checks) else ExitStatus.TARGET)
+    well = all(check.is_well or not check.is_needed for check in checks)
+    return int(ExitStatus.PASS if well else ExitStatus.TARGET)
 
 
 def run_checks() -> list[Check]:
@@ -56,6 +62,17 @@ def run_checks() -> list[Check]:
         _runner(),
         _writable("cache", cache_folder(), "Set HARNESS_CACHE to a folder that you may write to."),
         _writable("runs", runs_folder(None), "Use --runs with a folder that you may write to."),
+    ]
+
+
+def run_phone_checks(target: str) -> list[Check]:
+    """The chain to a phone, in the order in which a run needs it."""
+    from harness.pipeline.choose_target import phone_udid
+    from harness.pipeline.phones import phone_checks
+
+    return [
+        Check(step.name, step.is_well, step.found, step.next_step, step.is_needed)
+        for step in phone_checks(phone_udid(target))
     ]
 
 

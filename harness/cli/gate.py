@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from harness.store import GroupFolder
+    from harness.suite.policy import PolicySection
 
 
 @click.command("gate")
@@ -21,11 +26,14 @@ def command(run: Path, policy: Path | None, as_json: bool) -> int:
     from harness.cli.places import runs_folder
     from harness.cli.verdicts import exit_status
     from harness.pipeline.evaluate import evaluate
-    from harness.store import find_run
+    from harness.store import GroupFolder, open_run
     from harness.suite.read import read_policy
 
     section = read_policy(policy) if policy else None
-    report = evaluate(find_run(run, runs_folder(None)), section, policy.parent if policy else None)
+    folder = open_run(run, runs_folder(None))
+    if isinstance(folder, GroupFolder):
+        return _gate_group(folder, (section, policy.parent) if section and policy else None, as_json=as_json)
+    report = evaluate(folder, section, policy.parent if policy else None)
     if as_json:
         click.echo(report.verdict.model_dump_json(indent=1))
     else:
@@ -35,3 +43,19 @@ def command(run: Path, policy: Path | None, as_json: bool) -> int:
 
         Console().print(terminal_verdict(report))
     return int(exit_status(report))
+
+
+def _gate_group(folder: GroupFolder, judging: tuple[PolicySection, Path] | None, *, as_json: bool) -> int:
+    from harness.cli.verdicts import group_exit_status
+    from harness.pipeline.report_group import report_group
+
+    report = report_group(folder, judging)
+    if as_json:
+        click.echo(report.model_dump_json(indent=1, include={"run_id", "answer", "reason"}))
+    else:
+        from rich.console import Console
+
+        from harness.render.device_group import terminal_group_verdict
+
+        Console().print(terminal_group_verdict(report))
+    return int(group_exit_status(report))

@@ -9,13 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from harness.core.events import Event, Samples, Stage
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob, SkippedInput
@@ -25,24 +29,46 @@ _DONE = "[green]✓[/]"
 _FAILED = "[red]✗[/]"
 
 
+class _AmountColumn(ProgressColumn):
+    """``3/10``, or bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = MofNCompleteColumn()
+        self._bytes = DownloadColumn()
+
+    def render(self, task: Task) -> Text:
+        return (self._bytes if task.fields.get("in_bytes") else self._count).render(task)
+
+
 class LiveProgress:
     """Implements ``harness.pipeline.progress.Progress``; a context manager that owns the live display."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, of: LiveProgress | None = None, label: str = "") -> None:
+        """``of``: shows its lines there, each after ``label``; one of several devices that work at once."""
         self._console = console
-        self._live = Progress(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+        self._label = f"{escape(label)}: " if label else ""
+        self._live: Progress = (
+            of._live
+            if of is not None
+            else Progress(
+                SpinnerColumn(finished_text="✓"),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                _AmountColumn(),
+                TextColumn("{task.fields[note]}", style="dim"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
         )
         self._tasks: dict[str, TaskID] = {}
         self._job_runs: dict[str, int] = {}
+
+    def of_device(self, label: str) -> LiveProgress:
+        """The progress of one of several devices; calls for different devices may come from different threads."""
+        return LiveProgress(self._console, of=self, label=label)
 
     def __enter__(self) -> LiveProgress:
         self._live.start()
@@ -84,7 +110,9 @@ class LiveProgress:
     ) -> None:
         resumed = f", {len(done)} done before" if done else ""
         rounds = len({job.round_index for job in jobs})
-        self._console.print(f"Measuring on {escape(target)}: {len(jobs)} jobs in {rounds} rounds{resumed}")
+        self._console.print(
+            f"{self._label}Measuring on {escape(target)}: {len(jobs)} jobs in {rounds} rounds{resumed}"
+        )
         self._update("jobs", "Measuring", len(done), len(jobs))
 
     def round_added(self, jobs: Sequence[ScheduledJob], still_open: Sequence[str]) -> None:
@@ -112,11 +140,25 @@ class LiveProgress:
         if "jobs" in self._tasks:
             self._live.advance(self._tasks["jobs"])
         if outcome.status not in (JobStatus.FINISHED, JobStatus.SKIPPED):
-            self._console.print(f"{_FAILED} {escape(job.variant)}: {escape(outcome.problem)}")
+            self._console.print(f"{_FAILED} {self._label}{escape(job.variant)}: {escape(outcome.problem)}")
 
-    def _update(self, key: str, description: str, done: int, total: int | None) -> None:
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None:
+        if done_bytes < total_bytes:
+            self._update("push", f"Pushing to {escape(target)}", done_bytes, total_bytes, in_bytes=True)
+        elif "push" in self._tasks:
+            self._live.remove_task(self._tasks.pop("push"))
+
+    def waiting(self, target: str, text: str) -> None:
+        if text:
+            self._console.print(f"[yellow]waiting[/] {escape(target)}: {escape(text)}")
+
+    def _update(
+        self, key: str, description: str, done: int, total: int | None, *, in_bytes: bool = False
+    ) -> None:
         if key not in self._tasks:
-            self._tasks[key] = self._live.add_task(description, total=total, note="")
+            self._tasks[key] = self._live.add_task(
+                f"{self._label}{description}", total=total, note="", in_bytes=in_bytes
+            )
         self._live.update(self._tasks[key], completed=done, total=total)
 
     def _note(self, key: str, note: str) -> None:

@@ -44,6 +44,8 @@ _VERBS = {
     "emoji": "Train a model that suggests emoji for a text, and export it.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
     "virtual-iphone": "A phone on loopback, to try the pipeline with no phone at hand.",
+    "devices": "List the attached iPhones and how each stands.",
+    "install": "Install or update the runner app on an iPhone.",
     "doctor": "Check what is here, what is missing, and what to do next.",
     "completion": "Print the shell completion script.",
 }

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.core.report import RunReport
+    from harness.errors import UsageError
     from harness.pipeline.evaluate import Evaluation
-    from harness.store import RunFolder
+    from harness.store import GroupFolder, RunFolder
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -65,14 +68,19 @@ def command(
 ) -> int:
     """Show the stored RUN. Needs no device, and works while the run is unfinished.
 
-    Several files can be written at once; then nothing is shown, unless --format asks for it.
+    Several files can be written at once; then nothing is shown, unless --format asks for it. A run on several devices
+    is shown with a column for each;  harness report RUN.1  shows the first one whole.
     """
     from harness.cli.places import runs_folder
     from harness.pipeline.evaluate import evaluation
-    from harness.store import find_run
+    from harness.store import GroupFolder, open_run
     from harness.wire.strict_json import write_text
 
-    folder = find_run(run, runs_folder(None))
+    folder = open_run(run, runs_folder(None))
+    if isinstance(folder, GroupFolder):
+        if any((html, junit, samples, tensorboard, model_explorer, disagreements, style == "junit")):
+            raise _of_one_device(folder)
+        return _show_group(folder, "json" if as_json else style, markdown, output)
     evaluated = evaluation(folder)
     written: list[Path] = []
     if html is not None:
@@ -102,25 +110,66 @@ def command(
     return 0
 
 
-def _show(report: RunReport, style: str, disagreements: bool, output: Path | None, undecided: str) -> None:
+def _of_one_device(folder: GroupFolder) -> UsageError:
+    from harness.errors import UsageError
+
+    return UsageError(
+        "ran on several devices, and this is written for one",
+        where=str(folder.path),
+        next_step=f"Name one device's run: harness report {folder.path.name}.1.",
+    )
+
+
+def _show_group(folder: GroupFolder, style: str | None, markdown: Path | None, output: Path | None) -> int:
+    from harness.pipeline.report_group import report_group
+    from harness.render.device_group import markdown_group, terminal_group
+    from harness.wire.strict_json import write_text
+
+    report = report_group(folder)
+    if markdown is not None:
+        write_text(markdown, markdown_group(report))
+        click.echo(f"wrote {markdown}", err=True)
+        if style is None and output is None:
+            return 0
+    if style == "json":
+        text = report.model_dump_json(indent=1) + "\n"
+    elif style == "markdown":
+        text = markdown_group(report)
+    else:
+        _print(terminal_group(report), output)
+        return 0
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+    return 0
+
+
+def _print(shown: RenderableType, output: Path | None) -> None:
+    """On the terminal, or as it would look there in a file."""
     import io
+
+    from rich.console import Console
 
     from harness.wire.strict_json import write_text
 
-    if style != "terminal":
-        text = _text(report, style, undecided)
-    else:
-        from rich.console import Console
+    if output is None:
+        Console().print(shown)
+        return
+    recorder = Console(record=True, width=110, file=io.StringIO())
+    recorder.print(shown)
+    write_text(output, recorder.export_text())
 
+
+def _show(report: RunReport, style: str, disagreements: bool, output: Path | None, undecided: str) -> None:
+    from harness.wire.strict_json import write_text
+
+    if style == "terminal":
         from harness.render.terminal import terminal_disagreements, terminal_report
 
-        shown = terminal_disagreements(report) if disagreements else terminal_report(report)
-        if output is None:
-            Console().print(shown)
-            return
-        recorder = Console(record=True, width=110, file=io.StringIO())
-        recorder.print(shown)
-        text = recorder.export_text()
+        _print(terminal_disagreements(report) if disagreements else terminal_report(report), output)
+        return
+    text = _text(report, style, undecided)
     if output is None:
         click.echo(text, nl=False)
     else:

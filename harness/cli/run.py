@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from harness.cli.live_progress import LiveProgress
-    from harness.core.report import RunReport
-    from harness.store import RunFolder
+    from harness.core.device_group import GroupReport
+    from harness.pipeline.choose_target import TargetSettings
+    from harness.pipeline.run_devices import NewRun
+    from harness.store import GroupFolder, RunFolder
     from harness.suite.policy import PolicySection
+    from harness.targets.base import Target
 
 
 @click.command("run")
@@ -21,7 +26,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Finish a run: SUITE is then a run folder, or nothing for the newest unfinished one.",
 )
-@click.option("--target", help="Where to run, instead of the suite's target: local, replay:RUN.")
+@click.option(
+    "--target",
+    help="Where to run, instead of the suite's target: local, iphone, iphone:UDID, iphone:*, virtual, replay:RUN.",
+)
+@click.option(
+    "--launch",
+    type=click.Choice(["auto", "tap"]),
+    default="auto",
+    show_default=True,
+    help="On a phone: launch the app where that is possible, or wait for a person to tap it.",
+)
 @click.option(
     "--policy", type=click.Path(path_type=Path), help="Judge by this file's [policy], not by the suite's."
 )
@@ -44,6 +59,7 @@ def command(
     suite: Path | None,
     resume: bool,
     target: str | None,
+    launch: str,
     policy: Path | None,
     runs: Path | None,
     cache: Path | None,
@@ -65,6 +81,8 @@ def command(
     from harness.cli.verdicts import exit_status
     from harness.core.runs import LONGEST_RELEASE
     from harness.errors import UsageError
+    from harness.pipeline.run_devices import run_on_device, run_on_devices
+    from harness.store import GroupFolder
 
     console = Console(stderr=True) if as_json else Console()
     if suite is None and not resume:
@@ -89,13 +107,22 @@ def command(
         )
     runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
+    settings = _settings(cache or cache_folder(), launch)
     with LiveProgress(console) as progress:
-        folder = (
-            _resumed(suite, runs) if resume else _new(suite, target, runs, judging, release, until_decided)
-        )
+        no_targets: tuple[Target, ...] = ()
+        if resume:
+            folder, opened = _resumed(suite, runs), no_targets
+        else:
+            new = _new(suite, target, runs, judging, release, settings, progress, until_decided=until_decided)
+            folder, opened = new.folder, new.targets
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
-            report = _work(folder, cache or cache_folder(), progress, judging, is_new=not resume)
+            if isinstance(folder, GroupFolder):
+                of_group, errors = run_on_devices(folder, settings, progress, judging, opened)
+                for error in errors:
+                    console.print(f"[red]✗[/] {escape(str(error))} [dim]{escape(error.next_step)}[/]")
+                return _show_group(of_group, console, as_json=as_json)
+            report = run_on_device(folder, settings, progress, judging, next(iter(opened), None))
         except KeyboardInterrupt:
             finish = f"harness run --resume {escape(shlex.quote(str(folder.path)))}"
             console.print(f"\nInterrupted. Finish it: {finish}", soft_wrap=True)
@@ -107,6 +134,26 @@ def command(
 
         console.print(terminal_report(report))
     return int(exit_status(report))
+
+
+def _show_group(report: GroupReport, console: Console, *, as_json: bool) -> int:
+    from harness.cli.verdicts import group_exit_status
+
+    if as_json:
+        click.echo(report.model_dump_json(indent=1))
+    else:
+        from harness.render.device_group import terminal_group
+
+        console.print(terminal_group(report))
+    return int(group_exit_status(report))
+
+
+def _settings(cache: Path, launch: str) -> TargetSettings:
+    from harness.cli.places import runner_override
+    from harness.pipeline.choose_target import TargetSettings
+    from harness.targets.iphone.messages import LaunchMode
+
+    return TargetSettings(cache=cache, runner=runner_override(), launch=LaunchMode(launch))
 
 
 def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
@@ -122,80 +169,48 @@ def _new(
     runs: Path,
     judging: tuple[PolicySection, Path] | None,
     release: str,
+    settings: TargetSettings,
+    progress: LiveProgress,
+    *,
     until_decided: bool,
-) -> RunFolder:
-    from harness.cli.places import runner_override
-    from harness.pipeline.choose_target import absolute_target, choose_target
+) -> NewRun:
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from harness.pipeline.choose_target import absolute_target, choose_target, devices_of, lasting_name
     from harness.pipeline.evaluate import read_baseline
     from harness.pipeline.prepare import open_suite_source, plan_run
-    from harness.store import RunFolder
+    from harness.pipeline.run_devices import NewRun
+    from harness.store import GroupFolder, RunFolder
     from harness.suite.read import read_suite
 
     assert suite_path is not None
     suite, text = read_suite(suite_path)
     base = suite_path.parent
     name = absolute_target(target, Path()) if target else absolute_target(suite.run.target, base)
-    # A target or a baseline that cannot be used is told before anything is built.
-    choose_target(name, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()).close()
     read_baseline(*(judging or (suite.policy, base)))
     source = open_suite_source(suite, base)
-    plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
-    return RunFolder.create(runs, plan)
+    devices = devices_of(name)
+    settings = replace(settings, idle_limit_s=suite.run.idle_limit_seconds)
+    with ExitStack() as opened:
+        # A target that cannot be used is told before anything is built.
+        targets = []
+        for number, device in enumerate(devices, start=1):
+            watcher = progress.of_device(str(number)) if len(devices) > 1 else progress
+            targets.append(choose_target(device, replace(settings, watcher=watcher)))
+            opened.callback(targets[-1].close)
+        plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
+        names = tuple(map(lasting_name, devices, targets))
+        folder: RunFolder | GroupFolder
+        if len(devices) > 1:
+            folder = GroupFolder.create(runs, plan, names)
+        else:
+            folder = RunFolder.create(runs, plan.model_copy(update={"target": names[0]}))
+        opened.pop_all()
+    return NewRun(folder, tuple(targets))
 
 
-def _resumed(named: Path | None, runs: Path) -> RunFolder:
-    from harness.store import find_run, latest_incomplete_run
+def _resumed(named: Path | None, runs: Path) -> RunFolder | GroupFolder:
+    from harness.store import latest_incomplete_run, open_run
 
-    return find_run(named, runs) if named else latest_incomplete_run(runs)
-
-
-def _work(
-    folder: RunFolder,
-    cache: Path,
-    progress: LiveProgress,
-    judging: tuple[PolicySection, Path] | None,
-    *,
-    is_new: bool,
-) -> RunReport:
-    from harness.cli.places import runner_override
-    from harness.errors import HarnessError
-    from harness.pipeline.choose_target import choose_target
-    from harness.pipeline.evaluate import evaluate, read_baseline, suite_of
-    from harness.pipeline.measure import measure
-    from harness.pipeline.prepare import prepare
-    from harness.pipeline.until_decided import sample_until_decided
-    from harness.wire.blobs import BlobStore
-
-    suite = suite_of(folder)
-    with folder.locked():
-        if not folder.is_complete:
-            try:
-                variants = prepare(folder, suite, cache, progress)
-            except HarnessError:
-                # It would end the same way again: there is nothing to resume.
-                if is_new:
-                    folder.discard()
-                raise
-            target = choose_target(
-                folder.plan().target, idle_limit_s=suite.run.idle_limit_seconds, runner=runner_override()
-            )
-            try:
-                if folder.plan().until_decided is None:
-                    measure(folder, suite.variants.specs, variants, BlobStore(cache), target, progress)
-                else:
-                    section, base = judging or (suite.policy, Path(folder.plan().suite_path).parent)
-                    sample_until_decided(
-                        folder,
-                        suite,
-                        variants,
-                        BlobStore(cache),
-                        target,
-                        progress,
-                        policy=section,
-                        baseline=read_baseline(section, base),
-                    )
-            finally:
-                target.close()
-        report = evaluate(folder, *(judging or ()))
-        folder.write_report(report)
-    return report
+    return open_run(named, runs) if named else latest_incomplete_run(runs)

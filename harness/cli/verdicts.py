@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from harness.core.device_group import GroupReport
 from harness.core.report import RunReport
 from harness.core.verdict import Answer
 from harness.errors import ExitStatus
+
+
+def group_exit_status(report: GroupReport) -> ExitStatus:
+    """As ``exit_status``: fail where one device fails, pass only where all pass."""
+    if report.answer is Answer.FAIL:
+        return ExitStatus.FAIL
+    return ExitStatus.PASS if report.answer is Answer.PASS else ExitStatus.UNDECIDED
 
 
 def exit_status(report: RunReport) -> ExitStatus:

@@ -31,6 +31,9 @@ class FindingKind(StrEnum):
     TEXTS_CUT_OFF = "texts-cut-off"
     UNKNOWN_CHARACTERS = "unknown-characters"
     TEXTS_ALIKE = "texts-alike"
+    MEMORY_DISAGREES = "memory-disagrees"
+    INTERRUPTED = "interrupted"
+    LOW_BATTERY = "low-battery"
 
 
 class Finding(Value):

@@ -99,14 +99,24 @@ class JobStatus(StrEnum):
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
+    WATCHDOG = "watchdog"
+    DISCONNECTED = "disconnected"
+    LOCKED = "locked"
     SKIPPED = "skipped"
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the device was in the way, not the variant: ``harness run --resume`` tries such a job again."""
+        return self in (JobStatus.DISCONNECTED, JobStatus.LOCKED)
 
 
 class JobOutcome(Value):
     """How a job ended. The runner's own words are in its event log; this is what the host adds.
 
     ``refused``: the runner said why in a ``job_failed`` event; ``crashed``: it died of a signal or an
-    unknown exit status; ``timed-out``: it wrote nothing for the limit and was ended;
+    unknown exit status; ``timed-out``: it wrote nothing for the limit and was ended; ``out-of-memory``: the system
+    ended it for memory, or an allocation failed; ``watchdog``: the phone's watchdog ended it;
+    ``disconnected``, ``locked``: the phone went away or locked its screen and did not come back within the limit;
     ``skipped``: an earlier job of the same variant failed.
     """
 
@@ -117,6 +127,11 @@ class JobOutcome(Value):
     problem: str = ""
     next_step: str = ""
     wall_ns: Annotated[int, Field(ge=0)] = 0
+    footprint_bytes: Count | None = None
+    """What the process used when the system ended it for memory, by the system's own report."""
+    limit_bytes: Count | None = None
+    interruptions: tuple[str, ...] = ()
+    """What came in between and was overcome: the job went on from its last record."""
 
 
 class SkippedInput(Value):

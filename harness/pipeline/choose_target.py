@@ -1,14 +1,41 @@
-"""From the target's name in a suite or on the command line to the target."""
+"""From the target's name in a suite or on the command line to the target.
+
+A name may stand for several devices: ``iphone:*`` and ``virtual:IOS:COUNT``. A run's plan holds the name of one device,
+so that it is resumed where it began.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.targets.base import Target
+from harness.pipeline.phones import find_phone, inspect_phone, list_phones
+from harness.targets.base import Target, TargetWatcher, Unwatched
+from harness.targets.iphone.messages import LaunchMode
+from harness.targets.iphone.runner_package import kept_package
+from harness.targets.iphone.target import IphoneTarget
+from harness.targets.iphone.trouble import Trouble
+from harness.targets.iphone.worker_process import PhoneFailedError, WorkerProcess
 from harness.targets.local import LocalTarget, find_runtime_library
 from harness.targets.replay import ReplayTarget
 from harness.targets.runner_executable import runner_executable
+
+MOST_VIRTUAL_PHONES = 16
+DEFAULT_VIRTUAL_IOS = "18.5"
+_TRUST_S = 60.0
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """What every target is made with."""
+
+    cache: Path
+    idle_limit_s: float = 120.0
+    runner: Path | None = None
+    launch: LaunchMode = LaunchMode.AUTO
+    watcher: TargetWatcher = field(default_factory=Unwatched)
 
 
 def absolute_target(name: str, base: Path) -> str:
@@ -17,8 +44,46 @@ def absolute_target(name: str, base: Path) -> str:
     return f"replay:{(base / argument).resolve()}" if kind == "replay" and argument else name
 
 
-def choose_target(name: str, *, idle_limit_s: float, runner: Path | None = None) -> Target:
-    """The target called ``name``: ``local``, or ``replay:RUN`` with the folder of a recorded run.
+def devices_of(name: str) -> tuple[str, ...]:
+    """The names of the single devices that ``name`` stands for; asks for attached phones where it does not say which.
+
+    Raises:
+        UsageError: there is no such target.
+        TargetError: no phone is attached, or several are and none is named.
+    """
+    kind, _, argument = name.partition(":")
+    if kind == "iphone" and argument == "*":
+        phones = list_phones()
+        if not phones:
+            raise PhoneFailedError(Trouble.NOT_ATTACHED, "no iPhone is attached", None)
+        return tuple(f"iphone:{phone.udid}" for phone in phones)
+    if kind == "iphone" and (argument or ":" not in name):
+        # Without a UDID the target finds out itself, with the worker that it goes on with.
+        return (name,)
+    if kind == "virtual":
+        ios, count = _virtual_phones(argument)
+        return tuple(f"virtual:{ios}#{index}" for index in range(1, count + 1))
+    if (kind == "local" and not argument) or (kind == "replay" and argument):
+        return (name,)
+    raise _unknown(name)
+
+
+def phone_udid(name: str) -> str | None:
+    """The UDID in ``iphone:UDID``; ``None`` for ``iphone``, the only phone there is.
+
+    Raises:
+        UsageError: it names no single iPhone.
+    """
+    kind, _, argument = name.partition(":")
+    if kind != "iphone" or argument == "*":
+        raise UsageError(
+            f"{name!r} is no single iPhone", where="--target", next_step="Choose iphone, or iphone:UDID."
+        )
+    return argument or None
+
+
+def choose_target(name: str, settings: TargetSettings) -> Target:
+    """The one device called ``name``, as ``devices_of`` names it; closed by who asked for it.
 
     Raises:
         UsageError: there is no such target.
@@ -26,11 +91,75 @@ def choose_target(name: str, *, idle_limit_s: float, runner: Path | None = None)
     """
     kind, _, argument = name.partition(":")
     if kind == "local" and not argument:
-        return LocalTarget(runner_executable(runner), find_runtime_library(), idle_limit_s=idle_limit_s)
+        return LocalTarget(
+            runner_executable(settings.runner), find_runtime_library(), idle_limit_s=settings.idle_limit_s
+        )
     if kind == "replay" and argument:
         return ReplayTarget(Path(argument))
-    raise UsageError(
+    if kind == "iphone" and argument != "*" and (argument or ":" not in name):
+        return _iphone(argument or None, settings)
+    if kind == "virtual" and "#" in argument:
+        from harness.pipeline.virtual_phone import VirtualPhoneTarget
+
+        ios, _, index = argument.partition("#")
+        return VirtualPhoneTarget(
+            ios,
+            int(index),
+            settings.watcher,
+            runner=settings.runner,
+            idle_limit_s=settings.idle_limit_s,
+            launch=settings.launch,
+        )
+    raise _unknown(name)
+
+
+def _iphone(udid: str | None, settings: TargetSettings) -> IphoneTarget:
+    worker = WorkerProcess(where=udid)
+    try:
+        state = inspect_phone(find_phone(udid, worker).udid, worker, trust_s=_TRUST_S)
+        if state.trouble is not None:
+            raise PhoneFailedError(state.trouble, state.problem, state.name or state.udid)
+    except BaseException:
+        worker.close()
+        raise
+    return IphoneTarget(
+        state,
+        worker,
+        settings.watcher,
+        lock_folder=lock_folder(),
+        idle_limit_s=settings.idle_limit_s,
+        launch=settings.launch,
+        package=kept_package(settings.cache),
+    )
+
+
+def lasting_name(name: str, target: Target) -> str:
+    """``name``, but that of this very phone: so that a run is resumed on it when another one is attached."""
+    return f"iphone:{target.udid}" if isinstance(target, IphoneTarget) else name
+
+
+def lock_folder() -> Path:
+    """Where locks on phones lie: one place for all users of this machine."""
+    return Path(tempfile.gettempdir()) / "harness-phones"
+
+
+def _virtual_phones(argument: str) -> tuple[str, int]:
+    ios, _, count_text = argument.partition(":")
+    if not count_text and ios.isdecimal() and int(ios) < 10:
+        # ``virtual:4``: no iOS is that old.
+        ios, count_text = "", ios
+    if count_text and not (count_text.isdecimal() and 1 <= int(count_text) <= MOST_VIRTUAL_PHONES):
+        raise UsageError(
+            f"{count_text!r} is no number of virtual iPhones",
+            where="target",
+            next_step=f"Choose 1 to {MOST_VIRTUAL_PHONES}: virtual:{DEFAULT_VIRTUAL_IOS}:4.",
+        )
+    return ios or DEFAULT_VIRTUAL_IOS, int(count_text or 1)
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(
         f"there is no target {name!r}",
         where="target",
-        next_step="Choose local, or replay:RUN with a run's folder.",
+        next_step="Choose local, iphone, iphone:UDID, iphone:*, virtual, virtual:IOS:COUNT, or replay:RUN.",
     )

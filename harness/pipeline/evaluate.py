@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.device_findings import find_on_device
 from harness.core.events import TargetClass
 from harness.core.findings import find
 from harness.core.joblog import (
@@ -23,6 +24,7 @@ from harness.core.measurements import Measurement, NotMeasured, Result, not_buil
 from harness.core.metrics import measure
 from harness.core.report import RunReport
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
+from harness.core.system_memory import SystemMemory
 from harness.core.variants import FailedBuild, Variant
 from harness.core.verdict import judge
 from harness.core.workload import Workload
@@ -35,6 +37,7 @@ from harness.suite.policy import PolicySection
 from harness.suite.read import parse_suite
 from harness.wire.event_log import EventLogReader
 from harness.wire.job_folder import job_folder
+from harness.wire.strict_json import read_value
 
 
 def suite_of(folder: RunFolder) -> Suite:
@@ -103,15 +106,30 @@ def evaluation(
         results=tuple(results),
         reference_variant=_reference_variant(results),
         chain=folder.chain(),
-        findings=tuple(find(results, logs, workload, reference.engine)),
+        findings=(
+            *find(results, logs, workload, reference.engine),
+            *find_on_device(logs, outcomes, _system_memory(folder, logs)),
+        ),
         verdict=verdict,
         sampling_end=end,
-        jobs_done=sum(outcome is not None for outcome in outcomes.values()),
+        jobs_done=sum(
+            outcome is not None and not outcome.status.is_interrupted for outcome in outcomes.values()
+        ),
         jobs_planned=len(outcomes),
         measuring_ns=sum(outcome.wall_ns for outcome in outcomes.values() if outcome),
         inference_ns=sum(inference_ns(log) for log in logs),
     )
     return Evaluation(report, logs)
+
+
+def _system_memory(folder: RunFolder, logs: Sequence[JobLog]) -> dict[str, SystemMemory]:
+    """What the phone's system counted, by job; only phones tell it."""
+    found = {}
+    for log in logs:
+        path = job_folder(folder.path, log.job_id) / "system_memory.json"
+        if path.is_file():
+            found[log.job_id] = read_value(path, SystemMemory, next_step="Start a new run.")
+    return found
 
 
 def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | None:
@@ -179,7 +197,14 @@ def _result(
 ) -> Result:
     of_variant = [outcomes[job.job_id] for job in folder.schedule() if job.variant == variant.name]
     bad = (JobStatus.FINISHED, JobStatus.SKIPPED)
-    failed = next((outcome for outcome in of_variant if outcome and outcome.status not in bad), None)
+    failed = next(
+        (
+            outcome
+            for outcome in of_variant
+            if outcome and outcome.status not in bad and not outcome.status.is_interrupted
+        ),
+        None,
+    )
     if failed is not None:
         return NotMeasured(
             outcome="failed",
@@ -188,6 +213,17 @@ def _result(
             code=failed.code,
             problem=failed.problem,
             next_step=failed.next_step,
+            variant=variant,
+        )
+    in_the_way = next((outcome for outcome in of_variant if outcome and outcome.status.is_interrupted), None)
+    if in_the_way is not None:
+        return NotMeasured(
+            outcome="incomplete",
+            name=variant.name,
+            stage=in_the_way.stage,
+            code=in_the_way.code,
+            problem=in_the_way.problem,
+            next_step=f"{in_the_way.next_step} Finish the run: harness run --resume {folder.path}",
             variant=variant,
         )
     if any(outcome is None for outcome in of_variant) or not logs:

@@ -14,7 +14,7 @@ from harness.core.variants import Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder
-from harness.targets.base import KeepsCopies, Target
+from harness.targets.base import KeepsCopies, StagesJobs, Target
 from harness.wire.blobs import BlobStore
 from harness.wire.job_folder import job_folder, write_job
 
@@ -36,11 +36,17 @@ def measure(
     A variant whose job failed is not tried again in later rounds: its further jobs are skipped. A job that was cut off
     goes on from its event log.
 
+    A job that the device got in the way of (the cable, the locked screen) is left for ``--resume``; the others go on.
+
     Raises:
         TargetError: the target cannot be used; the run can be resumed.
     """
     jobs = folder.schedule()
-    outcomes = {job.job_id: outcome for job in jobs if (outcome := folder.outcome(job.job_id))}
+    outcomes = {
+        job.job_id: outcome
+        for job in jobs
+        if (outcome := folder.outcome(job.job_id)) and not outcome.status.is_interrupted
+    }
     workload = folder.workload()
     settings = {spec.name: spec.settings(folder.plan().settings) for spec in specs}
     broken = {
@@ -51,6 +57,14 @@ def measure(
     writer = _JobWriter(folder, workload, settings, cache)
     if announce:
         progress.measuring_started(target.description, jobs, tuple(outcomes.values()))
+    if isinstance(target, StagesJobs):
+        left = {job.job_id: job for job in jobs if job.job_id not in outcomes and job.variant not in broken}
+        if left:
+            target.stage(
+                folder.path,
+                tuple(left),
+                lambda job_id: writer.place(left[job_id], variants[left[job_id].variant]),
+            )
     for job in jobs:
         if job.job_id in outcomes:
             continue
@@ -60,7 +74,7 @@ def measure(
         else:
             writer.place(job, variants[job.variant])
             outcome = target.run(folder.path, job.job_id, partial(progress.job_event, job))
-        if outcome.status is not JobStatus.FINISHED:
+        if outcome.status is not JobStatus.FINISHED and not outcome.status.is_interrupted:
             broken.add(job.variant)
         folder.write_outcome(outcome)
         progress.job_ended(job, outcome)

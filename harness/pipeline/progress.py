@@ -11,7 +11,10 @@ from harness.core.workload import Workload
 
 
 class Progress(Protocol):
-    """Called from the pipeline's own thread, apart from ``variant_state``, which any thread may call."""
+    """Called from the pipeline's own thread, apart from ``variant_state``, which any thread may call.
+
+    It is a ``TargetWatcher`` too.
+    """
 
     def workload_progress(self, done: int, total: int) -> None: ...
 
@@ -32,6 +35,10 @@ class Progress(Protocol):
     def job_event(self, job: ScheduledJob, event: Event) -> None: ...
 
     def job_ended(self, job: ScheduledJob, outcome: JobOutcome) -> None: ...
+
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None: ...
+
+    def waiting(self, target: str, text: str) -> None: ...
 
 
 class Silent:
@@ -56,3 +63,7 @@ class Silent:
     def job_event(self, job: ScheduledJob, event: Event) -> None: ...
 
     def job_ended(self, job: ScheduledJob, outcome: JobOutcome) -> None: ...
+
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None: ...
+
+    def waiting(self, target: str, text: str) -> None: ...

@@ -13,7 +13,7 @@ from harness.render.judgement import JudgedRule
 from harness.render.plain_text import isolated
 from harness.render.view import ReportView, report_view
 
-_MARKS = {Answer.PASS: "✅", Answer.FAIL: "❌", Answer.UNDECIDED: "❔"}
+MARKS = {Answer.PASS: "✅", Answer.FAIL: "❌", Answer.UNDECIDED: "❔"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 # A backslash does not keep GitHub from these: it looks for mentions and addresses in the finished text.
 _REFERENCE = re.compile(r"@(?=\w)|#(?=\d)|:(?=//)|www(?=\.)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def escaped(text: str) -> str:
 
 def _blocks(view: ReportView) -> Iterator[str]:
     judged = view.judgement
-    yield f"**{_MARKS[judged.answer]} {judged.answer.upper()}**: {escaped(judged.reason)}"
+    yield f"**{MARKS[judged.answer]} {judged.answer.upper()}**: {escaped(judged.reason)}"
     yield f"{escaped(view.suite)}, run `{view.run_id}`, {view.created}"
     if view.incomplete is not None:
         yield f"⚠️ {escaped(view.incomplete)} Resume it: `{view.resume_command}`"
@@ -72,7 +72,7 @@ def _figure_table(table: FigureTable) -> str:
         f"|:--|{'--:|' * len(heads)}:--|",
     ]
     for row in table.rows:
-        answer = "not judged" if row.answer is None else f"{_MARKS[row.answer]} {row.answer}"
+        answer = "not judged" if row.answer is None else f"{MARKS[row.answer]} {row.answer}"
         lines.append(f"| {escaped(row.variant)} | {' | '.join(map(_cell, row.cells))} | {answer} |")
     return "\n".join(lines)
 
@@ -92,7 +92,7 @@ def _rules(rules: tuple[JudgedRule, ...]) -> str:
         reason = f": {escaped(rule.reason)}" if rule.reason else ""
         lines.append(
             f"| {escaped(rule.variant)} | {escaped(rule.rule)} | {escaped(rule.figure)} "
-            f"| {_MARKS[rule.answer]} {rule.answer}{reason} |"
+            f"| {MARKS[rule.answer]} {rule.answer}{reason} |"
         )
     return "\n".join(lines)
 

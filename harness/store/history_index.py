@@ -21,7 +21,7 @@ from harness.store.run_folder import read_report
 INDEX_NAME = ".history.sqlite"
 _FORMAT = 1
 _PATIENCE_S = 30.0
-_REPORTS = ("*/report.json", "baselines/*.json")
+_REPORTS = ("*/report.json", "*/devices/*/report.json", "baselines/*.json")
 _POINTS = TypeAdapter(tuple[HistoryPoint, ...])
 _TABLE = """CREATE TABLE IF NOT EXISTS reports(
     path TEXT PRIMARY KEY, modified_ns INTEGER NOT NULL, bytes INTEGER NOT NULL, points TEXT NOT NULL, problem TEXT)"""

@@ -36,7 +36,7 @@ from harness.core.runs import RUN_VERSION, JobOutcome, Plan, SamplingEnd, Schedu
 from harness.core.value import Value
 from harness.core.variants import FailedBuild, Variant
 from harness.core.workload import Reference, Workload
-from harness.errors import RunError, UsageError, WireError
+from harness.errors import RunError, WireError
 from harness.wire.blobs import BlobStore
 from harness.wire.job_folder import job_folder
 from harness.wire.strict_json import parse_object, read_value, version_problem, write_text, write_value
@@ -241,10 +241,16 @@ class RunFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every job of the schedule has ended, and none will be added."""
+        """Whether every job of the schedule has ended, and none will be added.
+
+        One that the device got in the way of has not ended.
+        """
         return (
             self.has_schedule()
-            and all(self.outcome(job.job_id) for job in self.schedule())
+            and all(
+                (outcome := self.outcome(job.job_id)) is not None and not outcome.status.is_interrupted
+                for job in self.schedule()
+            )
             and (self.plan().until_decided is None or self.sampling_end() is not None)
         )
 
@@ -261,28 +267,22 @@ def list_runs(runs: Path) -> list[RunFolder]:
     return [RunFolder(plan.parent) for plan in sorted(runs.glob("*/plan.json"))]
 
 
+def find_folder(named: Path, runs: Path) -> Path:
+    """The folder ``named``, or the one of that name in ``runs``, which may be a device's in a group."""
+    of_device = runs / named.stem / "devices" / named
+    for inside in (runs / named, of_device):
+        if not named.exists() and inside.exists():
+            return inside
+    return named
+
+
 def find_run(named: Path, runs: Path) -> RunFolder:
     """The run in the folder ``named``, or the one of that name in ``runs``.
 
     Raises:
         RunError: see ``RunFolder.open``.
     """
-    inside = runs / named
-    return RunFolder.open(inside if not named.exists() and inside.exists() else named)
-
-
-def latest_incomplete_run(runs: Path) -> RunFolder:
-    """The newest run in ``runs`` that was cut off.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for folder in reversed(list_runs(runs)):
-        if not folder.is_complete:
-            return RunFolder.open(folder.path)
-    raise UsageError(
-        "there is no unfinished run to resume", where=str(runs), next_step="Start one: harness run SUITE."
-    )
+    return RunFolder.open(find_folder(named, runs))
 
 
 def read_report(path: Path) -> RunReport:

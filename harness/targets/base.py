@@ -14,6 +14,26 @@ from harness.core.runs import JobOutcome, JobStatus
 OnEvent = Callable[[Event], None]
 
 
+class TargetWatcher(Protocol):
+    """Who is told what a target does apart from running jobs; called from the thread that runs them."""
+
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None:
+        """Bytes of what has to be there before a job can run."""
+        ...
+
+    def waiting(self, target: str, text: str) -> None:
+        """The target waits for a person, who is told what to do; an empty ``text`` ends it."""
+        ...
+
+
+class Unwatched:
+    """Tells nobody."""
+
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None: ...
+
+    def waiting(self, target: str, text: str) -> None: ...
+
+
 class Target(Protocol):
     """A place where jobs run.
 
@@ -46,6 +66,17 @@ class KeepsCopies(Protocol):
     """
 
     def forget(self, root: Path, blobs: Sequence[Blob]) -> None: ...
+
+
+@runtime_checkable
+class StagesJobs(Protocol):
+    """A target that looks at the whole run before its first job.
+
+    ``stage`` finds out whether the target is fit for the run, and may put every job there at once; ``place`` writes a
+    job's folder below ``root``.
+    """
+
+    def stage(self, root: Path, job_ids: Sequence[str], place: Callable[[str], None]) -> None: ...
 
 
 _NEXT_STAGE = {

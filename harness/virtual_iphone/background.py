@@ -67,8 +67,11 @@ def background_phones(
     faults: Sequence[Fault | str] = (),
     memory_limit_bytes: int = DEFAULT_MEMORY_LIMIT_BYTES,
     address: Address | None = None,
+    first_index: int = 0,
 ) -> Iterator[BackgroundPhones]:
     """One phone for each release in ``ios``; everything they were is gone at the end.
+
+    ``first_index`` numbers the first of them: phones of different numbers have different identities.
 
     Raises:
         UsageError: an unknown release, model or fault.
@@ -82,6 +85,7 @@ def background_phones(
             model=model,
             faults=values,
             memory_limit_bytes=memory_limit_bytes,
+            first_index=first_index,
         )
         with _running(VirtualPhones(setups, Path(folder), address)) as phones:
             yield phones

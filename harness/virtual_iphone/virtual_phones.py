@@ -35,14 +35,18 @@ def phone_setups(
     faults: Sequence[Fault] = (),
     memory_limit_bytes: int = DEFAULT_MEMORY_LIMIT_BYTES,
     network: bool = False,
+    first_index: int = 0,
 ) -> list[PhoneSetup]:
     """One phone for each release in ``ios``, each with a folder of its own below ``folder``.
+
+    ``first_index`` numbers the first of them: phones of different numbers have different identities.
 
     Raises:
         UsageError: an unknown release or model.
     """
     identities = [
-        phone_identity(version, model, number, network=network) for number, version in enumerate(ios)
+        phone_identity(version, model, number, network=network)
+        for number, version in enumerate(ios, first_index)
     ]
     return [
         PhoneSetup(identity, folder / identity.udid, programs, tuple(faults), memory_limit_bytes)

@@ -6,11 +6,19 @@ import importlib.resources
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shared_phones import SharedPhones
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_shared_phones() -> Iterator[None]:
+    yield
+    SharedPhones.end()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_bench import Bench, pixel_encoding, steady_samples, tensor_encoding
+from shared_phones import LAUNCHING_IOS, SharedPhone, SharedPhones
 
 from harness.core.events import Event, JobFinished, JobStarted, ModelDescribed, Samples, Stage, TargetClass
 from harness.core.jobs import Job, StopRule
@@ -53,9 +54,20 @@ def place_again(bench: Bench, other: Bench, job_id: str) -> None:
         (other.root / "blobs" / blob.name).write_bytes(blob.read_bytes())
 
 
+def make_virtual(ios: str) -> MakeTarget:
+    """The phone of that release that all tests share, with all that is on it from the tests before."""
+
+    def make(bench: Bench, recording: Path) -> Target:
+        del bench, recording
+        return SharedPhones.target(ios)
+
+    return make
+
+
 TARGETS = [
     pytest.param(make_local, id="local"),
     pytest.param(make_replay, id="replay"),
+    *(pytest.param(make_virtual(ios), id=f"virtual-{ios}") for ios in LAUNCHING_IOS),
 ]
 every_target = pytest.mark.parametrize("make", TARGETS)
 
@@ -139,7 +151,7 @@ def test_a_finished_job_is_left_alone(
 ) -> None:
     place_job(bench, tiny_models)
     target = make(bench, recording)
-    assert run(target, bench)[0].status is JobStatus.FINISHED
+    assert target.run(bench.root, "job", lambda event: None).status is JobStatus.FINISHED
     before = bench.events()
     outcome, heard = run(target, bench)
     assert outcome.status is JobStatus.FINISHED
@@ -175,7 +187,9 @@ def test_it_says_what_it_is(make: MakeTarget, bench: Bench, recording: Path, tin
     place_job(bench, tiny_models)
     target = make(bench, recording)
     assert target.description
-    assert target.target_class is TargetClass.LOCAL
+    is_virtual = isinstance(target, SharedPhone)
+    assert target.target_class is (TargetClass.VIRTUAL if is_virtual else TargetClass.LOCAL)
+    target.close()
 
 
 class TestReplay:

@@ -1,0 +1,1 @@
+"""All that touches pymobiledevice3 (GPL-3.0-or-later, pinned). Imported only in the worker process."""
