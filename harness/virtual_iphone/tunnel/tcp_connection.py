@@ -20,7 +20,7 @@ _SEND_BUFFER_BYTES = 1024 * 1024
 _WINDOW_SHIFT = 5
 _LARGEST_WINDOW_FIELD = 0xFFFF
 _GIVE_UP_AFTER_TIMEOUTS = 12
-# How long a peer may take to complete its opening, or keep its half open after the phone closed its own.
+# How long a peer may take to complete its opening, to take the last bytes of a closed half, and to close its own.
 _PATIENCE_S = 30.0
 
 
@@ -133,8 +133,10 @@ class TcpConnection:
     def _take_acknowledgment(self, segment: Segment, now_s: float) -> None:
         window = segment.window << (self._client_shift or 0)
         bare = not segment.payload and not segment.flags & Flag.FIN
-        again = self._sender.acknowledge(segment.acknowledgment, window, now_s, bare=bare)
-        self._send(again)
+        waiting_bytes, finished = self._sender.waiting_bytes, self._sender.finished
+        self._send(self._sender.acknowledge(segment.acknowledgment, window, now_s, bare=bare))
+        if self._is_closing and (waiting_bytes, finished) != (self._sender.waiting_bytes, self._sender.finished):
+            self._abandon_at_s = now_s + _PATIENCE_S
         self.pump(now_s)
 
     def acknowledge(self) -> None:
