@@ -15,7 +15,19 @@ from pydantic import Field, ValidationError
 from harness.core.value import Value
 from harness.errors import UsageError
 
-Event = Literal["connect", "session", "install", "push", "rename", "launch", "sample", "pull", "exit"]
+Event = Literal[
+    "connect",
+    "session",
+    "install",
+    "push",
+    "rename",
+    "tunnel",
+    "instruments",
+    "launch",
+    "sample",
+    "pull",
+    "exit",
+]
 Seconds = Annotated[float, Field(ge=0)]
 Bytes = Annotated[int, Field(ge=0)]
 ThermalState = Literal["nominal", "fair", "serious", "critical"]

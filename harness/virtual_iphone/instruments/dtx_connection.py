@@ -8,6 +8,7 @@ keeps the sign of the call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ _READ_BYTES = 64 * 1024
 _MAX_CHANNELS = 64
 # Calls a client may have waiting on one channel before the connection stops reading.
 _MAX_WAITING_CALLS = 32
+_LAST_CALLS_LIMIT_S = 1.0
 _ERROR_DOMAIN = "DTXMessage"
 _CAPABILITIES = "_notifyOfPublishedCapabilities:"
 _REQUEST_CHANNEL = "_requestChannelWithCode:identifier:"
@@ -90,14 +92,13 @@ class DtxConnection:
         self,
         stream: Stream,
         factories: Mapping[str, ServiceFactory],
-        on_call: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._stream = stream
         self._factories = factories
-        self._on_call = on_call
         self._sending = asyncio.Lock()
         self._next_identifier = 1
         self._channels: dict[int, _OpenChannel] = {}
+        self._failure: Exception | None = None
 
     async def serve(self) -> None:
         """Answer until the client leaves; every channel's service is closed then.
@@ -112,9 +113,12 @@ class DtxConnection:
             while data := await self._stream.read(_READ_BYTES):
                 for message in decoder.feed(data):
                     await self._receive(message)
+            await self._finish_calls()
         finally:
             for code in list(self._channels):
                 await self._close_channel(code)
+        if self._failure is not None:
+            raise self._failure
 
     async def send(
         self,
@@ -201,9 +205,22 @@ class DtxConnection:
             await asyncio.gather(channel.worker, return_exceptions=True)
         await channel.service.close()
 
+    async def _finish_calls(self) -> None:
+        """Carry out what a client asked for before it left."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_CALLS_LIMIT_S):
+                for channel in list(self._channels.values()):
+                    await channel.waiting.join()
+
     async def _work(self, channel: _OpenChannel) -> None:
-        while True:
-            await self._answer(await channel.waiting.get(), channel.service.invoke)
+        try:
+            while True:
+                await self._answer(await channel.waiting.get(), channel.service.invoke)
+                channel.waiting.task_done()
+        except Exception as error:
+            # A worker that just stopped would leave its client waiting: the connection ends with it.
+            self._failure = error
+            self._stream.abort()
 
     async def _answer(
         self, message: DtxMessage, invoke: Callable[[str, list[Any]], Awaitable[object]]
@@ -218,8 +235,6 @@ class DtxConnection:
             selector, arguments = unarchive(message.payload), decode_arguments(message.arguments)
             if not isinstance(selector, str):
                 raise ArchiveError("a call without a selector")
-            if self._on_call is not None:
-                await self._on_call(selector)
             result = await invoke(selector, arguments)
         except CallError as refused:
             await self._reply_error(message, refused.error)

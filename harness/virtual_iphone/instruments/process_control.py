@@ -24,6 +24,7 @@ _OUTPUT_RECEIVED = "outputReceived:fromProcess:atTime:"
 _TERMINATED = "processWithPID:terminatedWithExitCode:orCrashingSignal:"
 _POSIX_DOMAIN = "NSPOSIXErrorDomain"
 _NO_SUCH_PROCESS = 3
+_INVALID_ARGUMENT = 22
 # Lines for a client that does not read: beyond them the oldest go, as from any log.
 _MAX_WAITING_CALLS = 1024
 
@@ -71,6 +72,9 @@ class ProcessControl(SelectorService):
             )
         except LaunchRefusedError as refused:
             raise CallError(launch_error(refused)) from None
+        except (ValueError, OSError) as error:
+            # Arguments or variables that no process can have: too long, or with a zero byte in them.
+            raise CallError(NSError.described(_POSIX_DOMAIN, _INVALID_ARGUMENT, str(error))) from None
         # Nothing was awaited since the process started: not a line of it has been read yet.
         self._launched.add(process.pid)
         return process.pid
@@ -85,7 +89,7 @@ class ProcessControl(SelectorService):
             if await self._phone.processes.kill(pid) is None:
                 raise CallError(_no_such_process(pid))
         elif not 0 < number < signal.NSIG:
-            raise CallError(NSError.described(_POSIX_DOMAIN, 22, f"{number} is no signal"))
+            raise CallError(NSError.described(_POSIX_DOMAIN, _INVALID_ARGUMENT, f"{number} is no signal"))
         elif not self._phone.processes.send_signal(pid, number):
             raise CallError(_no_such_process(pid))
 

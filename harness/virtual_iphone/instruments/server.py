@@ -20,4 +20,5 @@ async def serve_instruments(stream: Stream, phone: Phone) -> None:
         device_info.IDENTIFIER: partial(DeviceInfo, phone=phone),
         sysmontap.IDENTIFIER: partial(Sysmontap, phone=phone),
     }
+    phone.happened("instruments")
     await DtxConnection(stream, factories).serve()

@@ -109,6 +109,9 @@ class AppFeatures:
             raise FeatureError(
                 _LAUNCH_FAILED, "The application failed to launch.", reason_text(refused)
             ) from None
+        except (ValueError, OSError) as error:
+            # Arguments or variables that no process can have: too long, or with a zero byte in them.
+            raise FeatureError(_LAUNCH_FAILED, "The application failed to launch.", str(error)) from None
         return {"processToken": _token(process)}
 
     async def _list_apps(self, inputs: dict[str, Any]) -> Any:

@@ -45,6 +45,7 @@ async def serve_core_device_proxy(stream: Stream, phone: Phone) -> None:
         discovery_port=offered.discovery_port,
     )
     await stream.write(cdtunnel.encode_response(parameters))
+    phone.happened("tunnel")
     log = partial(phone.log.write, "remoted", 1)
     await TunnelNetwork(stream, parameters, offered.handler, log).run()
 

@@ -135,7 +135,10 @@ class TcpConnection:
         bare = not segment.payload and not segment.flags & Flag.FIN
         waiting_bytes, finished = self._sender.waiting_bytes, self._sender.finished
         self._send(self._sender.acknowledge(segment.acknowledgment, window, now_s, bare=bare))
-        if self._is_closing and (waiting_bytes, finished) != (self._sender.waiting_bytes, self._sender.finished):
+        if self._is_closing and (waiting_bytes, finished) != (
+            self._sender.waiting_bytes,
+            self._sender.finished,
+        ):
             self._abandon_at_s = now_s + _PATIENCE_S
         self.pump(now_s)
 
