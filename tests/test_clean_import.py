@@ -49,6 +49,7 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["report", "--help"],
         ["gate", "--help"],
         ["compare", "--help"],
+        ["explain", "--help"],
         ["history", "--help"],
         ["baseline", "list", "--help"],
         ["inspect", "--help"],

@@ -44,6 +44,10 @@ class VariantsSection(Value):
         )
         return (*plain, *named)
 
+    def spec(self, name: str) -> VariantSpec:
+        """The variant called ``name``, which is there."""
+        return next(spec for spec in self.specs if spec.name == name)
+
     @model_validator(mode="after")
     def _there_is_one(self) -> VariantsSection:
         if not self.specs:

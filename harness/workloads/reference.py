@@ -109,7 +109,7 @@ def compute_reference(
         request = ReferenceRequest(
             source=str(source.absolute()),
             source_format=known,
-            inputs=_request_inputs(workload, store),
+            inputs=request_inputs(workload, store),
             input_count=len(workload.inputs),
             io=io,
             outputs_path=str(outputs_path),
@@ -154,7 +154,12 @@ def outputs_of_files(
         return np.fromfile(outputs_path, "<f4").reshape(len(files), classes), engine
 
 
-def _request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput, ...]:
+def request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput, ...]:
+    """The workload's tensors as a worker reads them.
+
+    Raises:
+        WireError: ``store`` lacks the records, or they are damaged.
+    """
     tensors = [
         (workload.tensor, workload.encoding, workload.records),
         *((item.tensor, item.encoding, item.records) for item in workload.further_tensors),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +18,7 @@ from harness.core.model_io import same_tensor
 from harness.errors import ModelError
 from harness.wire.encoding import QUANTIZED, to_elements
 from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
-from harness.workloads.reference import Kernels, ReferenceRequest
+from harness.workloads.reference import Kernels, ReferenceRequest, RequestInput
 
 _CONVERT_AGAIN: Final = "Convert the model again, with built-in operators only, and try it once in LiteRT."
 
@@ -31,33 +33,83 @@ def litert_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> It
         ModelError: LiteRT refuses the model, fails on an input, or there is no vector of scores.
         WorkloadError, WireError: the records do not fit.
     """
-    interpreter = _open(request)
-    takes = interpreter.get_input_details()
-    names = _signature_names(interpreter, takes, "input")
-    order = match_tensors([item.tensor for item in request.inputs], names, request.source)
-    shapes = [
-        input_shape(item.encoding, _shape(takes[index]), request.source)
-        for item, index in zip(request.inputs, order, strict=True)
-    ]
-    for index, shape in zip(order, shapes, strict=True):
-        if tuple(takes[index]["shape"]) != shape:
-            interpreter.resize_tensor_input(takes[index]["index"], shape, strict=True)
-    with _failing("prepare the model", request.source):
-        interpreter.allocate_tensors()
+    model = LitertModel.open(request.source, request.inputs, threads=request.threads, kernels=request.kernels)
+    interpreter = model.interpreter
     output = _output(interpreter, request)
     for position in range(request.input_count):
-        interpreter.reset_all_variables()
-        for item, array, index, shape in zip(request.inputs, records, order, shapes, strict=True):
-            elements = to_elements(array[position], item.encoding, *_element_type(takes[index], request))
-            interpreter.set_tensor(takes[index]["index"], elements.reshape(shape))
-        with _failing(f"run input {position}", request.source):
+        model.set_inputs(records, position)
+        with failing(f"run input {position}", request.source):
             interpreter.invoke()
         raw = interpreter.get_tensor(output["index"])
-        yield score_rows(dequantize(raw, _quantization(output)), 1, output["name"], request.source)
+        yield score_rows(dequantize(raw, quantization_of(output)), 1, output["name"], request.source)
+
+
+@dataclass(frozen=True)
+class LitertModel:
+    """A .tflite that is ready to run, with the workload's tensors bound to its inputs."""
+
+    path: str
+    interpreter: Any
+    inputs: tuple[RequestInput, ...]
+    takes: tuple[dict[str, Any], ...]
+    """For each of ``inputs`` what the interpreter says of the tensor that takes it."""
+    shapes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        inputs: tuple[RequestInput, ...],
+        *,
+        threads: int,
+        kernels: Kernels = Kernels.DEFAULT,
+        keep_all_tensors: bool = False,
+    ) -> LitertModel:
+        """Load ``path`` and allocate its tensors; ``keep_all_tensors``: those between inputs and outputs too.
+
+        Raises:
+            ModelError: LiteRT refuses the model.
+            WorkloadError: the records do not fit its inputs.
+        """
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = OpResolverType.AUTO
+        if kernels is Kernels.BUILTIN:
+            resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        with failing("open the model", path), warnings.catch_warnings():
+            # It warns that keeping tensors takes memory.
+            warnings.simplefilter("ignore")
+            interpreter = Interpreter(
+                model_path=path,
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=keep_all_tensors,
+            )
+        details = interpreter.get_input_details()
+        names = _signature_names(interpreter, details, "input")
+        order = match_tensors([item.tensor for item in inputs], names, path)
+        takes = tuple(details[index] for index in order)
+        shapes = tuple(
+            input_shape(item.encoding, _shape(detail), path)
+            for item, detail in zip(inputs, takes, strict=True)
+        )
+        for detail, shape in zip(takes, shapes, strict=True):
+            if tuple(detail["shape"]) != shape:
+                interpreter.resize_tensor_input(detail["index"], shape, strict=True)
+        with failing("prepare the model", path):
+            interpreter.allocate_tensors()
+        return cls(path, interpreter, inputs, takes, shapes)
+
+    def set_inputs(self, records: list[NDArray[Any]], position: int) -> None:
+        """Give it the records at ``position`` and reset its variables."""
+        self.interpreter.reset_all_variables()
+        for item, array, detail, shape in zip(self.inputs, records, self.takes, self.shapes, strict=True):
+            elements = to_elements(array[position], item.encoding, *_element_type(detail, self.path))
+            self.interpreter.set_tensor(detail["index"], elements.reshape(shape))
 
 
 @contextmanager
-def _failing(doing: str, source: str) -> Iterator[None]:
+def failing(doing: str, source: str) -> Iterator[None]:
     """Turns what LiteRT raises into an error that says what it was doing."""
     try:
         yield
@@ -66,18 +118,6 @@ def _failing(doing: str, source: str) -> Iterator[None]:
         raise ModelError(
             f"LiteRT cannot {doing}: {reason}", where=source, next_step=_CONVERT_AGAIN
         ) from error
-
-
-def _open(request: ReferenceRequest) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.AUTO
-    if request.kernels is Kernels.BUILTIN:
-        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with _failing("open the model", request.source):
-        return Interpreter(
-            model_path=request.source, num_threads=request.threads, experimental_op_resolver_type=resolver
-        )
 
 
 def _shape(detail: dict[str, Any]) -> Shape:
@@ -97,23 +137,24 @@ def _signature_names(interpreter: Any, details: list[dict[str, Any]], kind: str)
     return [[*filter(None, [names.get(detail["index"])]), detail["name"]] for detail in details]
 
 
-def _element_type(detail: dict[str, Any], request: ReferenceRequest) -> tuple[DType, float | None, int]:
+def _element_type(detail: dict[str, Any], path: str) -> tuple[DType, float | None, int]:
     try:
         dtype = DType(np.dtype(detail["dtype"]).name)
     except ValueError as error:
         raise ModelError(
             f"the input {detail['name']} takes {np.dtype(detail['dtype']).name} elements, "
             "which cannot be sent to a model",
-            where=request.source,
+            where=path,
             next_step=_CONVERT_AGAIN,
         ) from error
-    quantization = _quantization(detail)
+    quantization = quantization_of(detail)
     if quantization is None:
         return dtype, None, 0
     return dtype, quantization.scale, quantization.zero_point
 
 
-def _quantization(detail: dict[str, Any]) -> Quantization | None:
+def quantization_of(detail: dict[str, Any]) -> Quantization | None:
+    """Of a tensor as the interpreter describes it; ``None`` where it holds real numbers as they are."""
     scale, zero_point = detail["quantization"]
     quantized = {dtype.value for dtype in QUANTIZED}
     if scale <= 0 or np.dtype(detail["dtype"]).name not in quantized:
