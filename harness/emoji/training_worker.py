@@ -52,13 +52,13 @@ def _train(request: TrainingRequest) -> None:
     progress = load_checkpoint(folder / CHECKPOINT, model)
     for number, epoch in enumerate(progress.epochs, start=1):
         _say({"number": number, "epoch": epoch.model_dump()})
-    curves = Curves(folder, settings, progress.epochs)
-    while not progress.is_over(settings):
-        epoch = _epoch(model, parts, request, len(progress.epochs) + 1)
-        progress = progress.after(epoch, [variable.numpy() for variable in model.weights])
-        save_checkpoint(folder / CHECKPOINT, model, progress)
-        curves.add(len(progress.epochs), epoch)
-        _say({"number": len(progress.epochs), "epoch": epoch.model_dump()})
+    with Curves(folder, settings, progress.epochs) as curves:
+        while not progress.is_over(settings):
+            epoch = _epoch(model, parts, request, len(progress.epochs) + 1)
+            progress = progress.after(epoch, [variable.numpy() for variable in model.weights])
+            save_checkpoint(folder / CHECKPOINT, model, progress)
+            curves.add(len(progress.epochs), epoch)
+            _say({"number": len(progress.epochs), "epoch": epoch.model_dump()})
     for variable, value in zip(model.weights, progress.best_weights, strict=True):
         variable.assign(value)
     _finish(request, model, progress, parts[Part.TEST])
