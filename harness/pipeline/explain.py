@@ -29,7 +29,7 @@ from harness.core.variants import FailedBuild, Recipe, Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.errors import HarnessError, RunError, UsageError
 from harness.models.source import SourceFormat, SourceModel
-from harness.pipeline.choose_target import choose_target
+from harness.pipeline.choose_target import TargetSettings, choose_target
 from harness.pipeline.crossed import run_crossed
 from harness.pipeline.evaluate import evaluate, read_logs, suite_of
 from harness.pipeline.load_workload import input_shape, load_workload
@@ -69,7 +69,7 @@ class _Case:
     workload: Workload
     store: BlobStore
     progress: Progress
-    runner: Path | None
+    targets: TargetSettings
     not_crossed: list[NotCrossed] = field(default_factory=list)
 
     def on_tflite(self, model: Path, kernels: Kernels = Kernels.DEFAULT) -> Scores:
@@ -88,7 +88,7 @@ class _Case:
 
     def on_target(self, name: str, settings: RunSettings) -> Scores:
         """By the runner on the target called ``name``."""
-        target = choose_target(name, idle_limit_s=self.suite.run.idle_limit_seconds, runner=self.runner)
+        target = choose_target(name, self.targets)
         try:
             return run_crossed(
                 target, self.variant, self.workload, self.store, settings, self.suite.model.output
@@ -201,7 +201,8 @@ def _open(folder: RunFolder, name: str, cache: Path, progress: Progress, runner:
         )
     if not store.has(variant.model):
         folder.blobs.link_into(variant.model, store.root)
-    return _Case(folder, suite, source, variant, workload, store, progress, runner)
+    targets = TargetSettings(cache, idle_limit_s=suite.run.idle_limit_seconds, runner=runner)
+    return _Case(folder, suite, source, variant, workload, store, progress, targets)
 
 
 def _stored(case: _Case) -> tuple[Measurement, tuple[Scores, Scores]]:
