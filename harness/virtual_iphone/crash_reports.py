@@ -40,6 +40,7 @@ class CrashReports:
         self._log = log
         self._folder = folder
         self._device_key = uuid.uuid4().hex
+        self._waiting: set[asyncio.TimerHandle] = set()
         self.delay_s = 0.0
 
     def report_end(self, process: AppProcess, end: ProcessEnd, memory_limit_bytes: int) -> None:
@@ -51,9 +52,15 @@ class CrashReports:
         else:
             return
         if self.delay_s > 0:
-            asyncio.get_running_loop().call_later(self.delay_s, self._write, name, text)
+            timer = asyncio.get_running_loop().call_later(self.delay_s, self._write, name, text)
+            self._waiting.add(timer)
         else:
             self._write(name, text)
+
+    def stop(self) -> None:
+        """Reports that are not yet there will never be."""
+        for timer in self._waiting:
+            timer.cancel()
 
     def _write(self, name: str, text: str) -> None:
         file = self._folder / f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}.ips"

@@ -46,6 +46,7 @@ class _Conversation:
             "Unpair": self._unpair,
             "StartService": self._start_service,
             "EnterRecovery": lambda _: {},
+            "Goodbye": lambda _: {},
         }
 
     async def run(self) -> None:

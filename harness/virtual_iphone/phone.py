@@ -192,6 +192,7 @@ class Phone:
         """End every app and every connection."""
         self.faults.clear()
         await self.processes.stop()
+        self.crash_reports.stop()
         self.link.pull()
 
     def _apply_faults(self) -> None:

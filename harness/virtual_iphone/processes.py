@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,8 @@ from harness.virtual_iphone.footprint import footprint_bytes
 if TYPE_CHECKING:
     from harness.virtual_iphone.phone import Phone
 
+# Of util-linux: where it is missing, an app outlives a phone that was killed, until its job is over.
+_SETPRIV = shutil.which("setpriv") if platform.system() == "Linux" else None
 _WATCH_INTERVAL_S = 0.01
 _STEADY_SAMPLES = b'"phase":"steady"'
 _LINE_LIMIT_BYTES = 64 * 1024
@@ -187,6 +191,9 @@ class Processes:
         if start_suspended:
             # The shell stops itself and becomes the program once it is continued: the pid stays.
             command = ["/bin/sh", "-c", 'kill -STOP $$; exec "$0" "$@"', *command]
+        if _SETPRIV is not None:
+            # A phone that is killed takes its apps with it. setpriv becomes the command, so the pid is the app's.
+            command = [_SETPRIV, "--pdeathsig", "KILL", *command]
         child = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

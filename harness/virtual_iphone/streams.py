@@ -14,6 +14,7 @@ BytesLike = bytes | bytearray | memoryview
 # What one read hands over at most: large enough that a push is not a matter of Python calls.
 READ_LIMIT_BYTES = 4 * 1024 * 1024
 _HANDSHAKE_LIMIT_S = 30.0
+_GOODBYE_LIMIT_S = 1.0
 
 
 class StreamEndedError(Exception):
@@ -123,8 +124,12 @@ class SocketStream(Stream):
     async def close(self) -> None:
         self._link.detach(self)
         self._writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), timeout=1.0)
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(self._writer.wait_closed(), timeout=_GOODBYE_LIMIT_S)
+        finally:
+            # A client that does not answer the end of TLS is not waited for.
+            self._writer.transport.abort()
 
     def abort(self) -> None:
         self._link.detach(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.virtual_iphone.phone import Phone
-from harness.virtual_iphone.processes import ProcessEnd
+from harness.virtual_iphone.processes import LaunchRefusedError, ProcessEnd
 
 _LAST_EVENTS = (b'"event":"job_finished"', b'"event":"job_failed"')
 _TAIL_BYTES = 4096
@@ -14,17 +14,19 @@ _TAIL_BYTES = 4096
 async def tap(phone: Phone, bundle_id: str) -> list[ProcessEnd]:
     """How each job's process ended; the rest is left where one does not finish or fail properly.
 
-    The app runs them in one process; here each has its own, so that the phone sees one process after another.
+    The app runs them in one process; here each has its own, so that the phone sees one process after another. With no
+    job nothing is started: the app would show its screen and wait.
 
     Raises:
         LaunchRefusedError: the phone does not start the app.
     """
     app = phone.apps.find(bundle_id)
-    jobs = unfinished_jobs(app.container / "Documents" / "inbox") if app is not None else []
+    if app is None:
+        raise LaunchRefusedError("not-installed", bundle_id)
+    jobs = unfinished_jobs(app.container / "Documents" / "inbox")
     ends: list[ProcessEnd] = []
-    for job_id in jobs or [""]:
-        arguments = ("--run-job", job_id) if job_id else ()
-        process = await phone.processes.launch(bundle_id, arguments)
+    for job_id in jobs:
+        process = await phone.processes.launch(bundle_id, ("--run-job", job_id))
         ends.append(await process.ended)
         if ends[-1].reason != "exit":
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import plistlib
 import socket
 import uuid
@@ -24,16 +25,20 @@ _USB_SPEED = 480_000_000
 
 
 class Usbmuxd:
-    """Serves any number of phones; device numbers are their places in the list, counted from 1."""
+    """Serves any number of phones. Each has a number while it is plugged in, and another one the next time."""
 
     def __init__(self, phones: list[Phone], folder: Path) -> None:
-        self._phones = dict(enumerate(phones, start=1))
+        self._phones = phones
+        self._numbers = itertools.count(1)
+        self._plugged_in: dict[int, Phone] = {}
         self._records = folder / "pair-records"
         self._records.mkdir(parents=True, exist_ok=True)
         self._buid = _lasting_buid(folder / "buid")
         self._listeners: set[asyncio.StreamWriter] = set()
-        for number, phone in self._phones.items():
-            phone.link.on_change(functools.partial(self._announce, number))
+        for phone in phones:
+            phone.link.on_change(functools.partial(self._announce, phone))
+            if phone.link.is_in:
+                self._plugged_in[next(self._numbers)] = phone
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Talk to one client until it leaves, or until its connection is one to a phone."""
@@ -65,10 +70,12 @@ class Usbmuxd:
             case "ReadBUID":
                 return frames.frame(tag, {"BUID": self._buid})
             case "ListDevices":
-                return frames.frame(tag, {"DeviceList": [self._attached(n) for n in self._numbers_in()]})
+                return frames.frame(
+                    tag, {"DeviceList": [self._attached(number) for number in self._plugged_in]}
+                )
             case "Listen":
                 self._listeners.add(writer)
-                news = b"".join(frames.frame(0, self._attached(number)) for number in self._numbers_in())
+                news = b"".join(frames.frame(0, self._attached(number)) for number in self._plugged_in)
                 return frames.result_frame(tag, frames.RESULT_OK) + news
             case "ListListeners":
                 return frames.frame(tag, {"ListenerList": []})
@@ -93,8 +100,8 @@ class Usbmuxd:
     ) -> bool:
         """Make the client's connection one to a port of a phone; false where that is refused."""
         number, port = request.message.get("DeviceID"), request.message.get("PortNumber")
-        phone = self._phones.get(number) if isinstance(number, int) else None
-        if phone is None or not phone.link.is_in:
+        phone = self._plugged_in.get(number) if isinstance(number, int) else None
+        if phone is None:
             writer.write(frames.result_frame(request.tag, frames.RESULT_BAD_DEVICE))
             return False
         port = socket.ntohs(port) if isinstance(port, int) and 0 <= port < 65536 else 0
@@ -108,17 +115,21 @@ class Usbmuxd:
         await accept_connection(phone, destination, reader, writer)
         return True
 
-    def _announce(self, number: int, is_in: bool) -> None:
-        news = self._attached(number) if is_in else {"MessageType": "Detached", "DeviceID": number}
+    def _announce(self, phone: Phone, is_in: bool) -> None:
+        if is_in:
+            number = next(self._numbers)
+            self._plugged_in[number] = phone
+            news = self._attached(number)
+        else:
+            number = next(number for number, other in self._plugged_in.items() if other is phone)
+            del self._plugged_in[number]
+            news = {"MessageType": "Detached", "DeviceID": number}
         for listener in self._listeners:
             with contextlib.suppress(OSError, RuntimeError):
                 listener.write(frames.frame(0, news))
 
-    def _numbers_in(self) -> list[int]:
-        return [number for number, phone in self._phones.items() if phone.link.is_in]
-
     def _attached(self, number: int) -> dict[str, Any]:
-        identity = self._phones[number].identity
+        identity = self._plugged_in[number].identity
         properties: dict[str, Any] = {
             "ConnectionType": identity.connection,
             "DeviceID": number,
@@ -141,7 +152,7 @@ class Usbmuxd:
     def _record_file(self, message: Mapping[str, Any]) -> Path | None:
         """Where the pair record of a phone is kept; only phones that are here have one."""
         udid = message.get("PairRecordID")
-        known = {phone.identity.udid for phone in self._phones.values()}
+        known = {phone.identity.udid for phone in self._phones}
         return self._records / f"{udid}.plist" if udid in known else None
 
     def _save_record(self, message: Mapping[str, Any]) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from harness.errors import UsageError
 from harness.virtual_iphone.control import ControlServer
 from harness.virtual_iphone.faults import Fault
 from harness.virtual_iphone.identity import DEFAULT_IOS, phone_identity
@@ -81,6 +83,12 @@ class VirtualPhones:
         return next(phone for phone in self.phones if phone.identity.udid == udid)
 
     async def __aenter__(self) -> Self:
+        """Start.
+
+        Raises:
+            UsageError: the address is taken, or other phones use the folder.
+        """
+        self._lock_folder()
         self.phones = [Phone(setup, phone_services()) for setup in self._setups]
         usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
         self.control = ControlServer(self.phones, self._folder / "control")
@@ -94,15 +102,38 @@ class VirtualPhones:
             with contextlib.suppress(asyncio.CancelledError):
                 await usbmuxd.serve(reader, writer)
 
-        if self._listen.socket is not None:
-            self._server = await asyncio.start_unix_server(
-                serve, path=str(self._listen.socket), limit=STREAM_LIMIT_BYTES
-            )
-        else:
-            self._server = await asyncio.start_server(
-                serve, "127.0.0.1", self._listen.port, limit=STREAM_LIMIT_BYTES
-            )
+        try:
+            self._server = await self._start_server(serve)
+        except OSError as error:
+            self.control.stop()
+            raise UsageError(
+                f"usbmuxd cannot listen here: {error.strerror}",
+                where=str(self._listen.socket or f"port {self._listen.port}"),
+                next_step="Use another --port or --socket, or end what listens there.",
+            ) from None
         return self
+
+    def _lock_folder(self) -> None:
+        """One process at a time keeps its phones in a folder."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise UsageError(
+                "other virtual phones are kept in this folder, and they are running",
+                where=str(self._folder),
+                next_step="End them, or use another --state folder.",
+            ) from None
+
+    async def _start_server(
+        self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> asyncio.Server:
+        if self._listen.socket is not None:
+            place = str(self._listen.socket)
+            return await asyncio.start_unix_server(serve, path=place, limit=STREAM_LIMIT_BYTES)
+        return await asyncio.start_server(serve, "127.0.0.1", self._listen.port, limit=STREAM_LIMIT_BYTES)
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
@@ -113,3 +144,4 @@ class VirtualPhones:
         for client in list(self._clients):
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
+        self._lock.close()
