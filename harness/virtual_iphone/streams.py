@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from abc import ABC, abstractmethod
 
@@ -125,11 +124,16 @@ class SocketStream(Stream):
         self._link.detach(self)
         self._writer.close()
         try:
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self._writer.wait_closed(), timeout=_GOODBYE_LIMIT_S)
-        finally:
+            await asyncio.wait_for(self._writer.wait_closed(), timeout=_GOODBYE_LIMIT_S)
+        except TimeoutError:
             # A client that does not answer the end of TLS is not waited for.
             self._writer.transport.abort()
+        except asyncio.CancelledError:
+            self._writer.transport.abort()
+            raise
+        except OSError:
+            # It went first.
+            return
 
     def abort(self) -> None:
         self._link.detach(self)
