@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets test lint runner-test bench lock fixtures poets-fixtures clean FORCE
+.PHONY: help setup demo poets test lint runner-test ios-check bench lock fixtures poets-fixtures clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,15 @@ runner-test: $(VENV)/.requirements ## build the C++ core and run its tests
 		-DCMAKE_BUILD_TYPE=Release -DHARNESS_RUNNER_TESTS=ON
 	$(BIN)/cmake --build $(CORE_BUILD)
 	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure $(ARGS)
+
+ios-check: $(VENV)/.installed ## the runner and its app as far as no Mac is needed: sanitizers, Darwin compiler, Swift, project
+	$(BIN)/cmake -S $(CORE) -B build/core-sanitized -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+		-DCMAKE_BUILD_TYPE=Debug -DCMAKE_UNITY_BUILD=ON -DHARNESS_RUNNER_TESTS=ON -DHARNESS_RUNNER_SANITIZE=ON
+	$(BIN)/cmake --build build/core-sanitized
+	$(BIN)/ctest --test-dir build/core-sanitized --output-on-failure
+	$(BIN)/python ios_runner/scripts/cross_compile.py
+	$(BIN)/python -m pytest -q tests/unit/ios_runner tests/unit/wire/test_golden.py
+	ios_runner/scripts/swift_check.sh
 
 bench: setup fixtures ## the benchmarks; ARGS go to them
 	$(BIN)/python -m benchmarks $(ARGS)

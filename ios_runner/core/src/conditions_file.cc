@@ -44,7 +44,8 @@ void read_conditions_file(const char* path, harness_runner_conditions& condition
     if (const Json* mode = reader.optional("low_power_mode")) {
       found.low_power_mode = as_boolean(*mode, "low_power_mode") ? 1 : 0;
     }
-    if (const Json* level = reader.optional("battery_level")) found.battery_level = as_real(*level, "battery_level");
+    if (const Json* level = reader.optional("battery_level"))
+      found.battery_level = as_real(*level, "battery_level");
     conditions = found;
   } catch (const FormatError&) {
   } catch (const std::system_error&) {

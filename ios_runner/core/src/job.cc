@@ -121,7 +121,8 @@ Job parse_job(std::string_view json) {
     job.inputs.push_back(parse_input(inputs[i], item_place("inputs", i), job.input_count));
   }
   parse_settings(reader.required("settings"), job);
-  if (const Json* keystrokes = reader.optional("keystrokes")) job.keystrokes = parse_keystrokes(*keystrokes, job.inputs);
+  if (const Json* keystrokes = reader.optional("keystrokes"))
+    job.keystrokes = parse_keystrokes(*keystrokes, job.inputs);
   reader.finish();
   return job;
 }

@@ -174,8 +174,8 @@ class Attempt {
     end_stage(Stage::kSteady, monotonic_ns() - before);
   }
 
-  // After the timed pass, so that they change no figure of it; those that measure something else than its session have
-  // one of their own.
+  // After the timed pass, so that they change no figure of it; those that measure something else than its session
+  // have one of their own.
   void run_extra_passes() {
     if (job_.keystrokes && !history_.typed) type_texts();
     const bool ask = job_.accelerator != Accelerator::kNone && !history_.delegated;

@@ -27,7 +27,8 @@ std::vector<std::string> read_typed_texts(const File& blob) {
   std::vector<std::string> texts;
   size_t keystrokes = 0;
   try {
-    if (blob.size_bytes() > kLargestTextsBytes) refuse("larger than " + std::to_string(kLargestTextsBytes) + " bytes");
+    if (blob.size_bytes() > kLargestTextsBytes)
+      refuse("larger than " + std::to_string(kLargestTextsBytes) + " bytes");
     std::string json(static_cast<size_t>(blob.size_bytes()), '\0');
     blob.read_at(json.data(), json.size(), 0);
     const Json document = parse_json(json);
@@ -77,9 +78,8 @@ uint64_t Typist::suggest_ns(std::string_view typed) {
     }
   });
   session_.run_ns();
-  session_.read_output(0, [&](const void* elements) {
-    read_real_values(session_.outputs().front(), elements, scores_.data());
-  });
+  session_.read_output(
+      0, [&](const void* elements) { read_real_values(session_.outputs().front(), elements, scores_.data()); });
   suggestions_ = best_classes(scores_, kSuggestions);
   return std::max<uint64_t>(monotonic_ns() - before, 1);
 }

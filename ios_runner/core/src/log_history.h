@@ -16,7 +16,7 @@ struct LogHistory {
   bool finished = false;   // the last record is job_finished
   bool delegated = false;  // the event `delegation` is there
   bool profiled = false;
-  bool typed = false;  // the event `keystrokes` is there
+  bool typed = false;                  // the event `keystrokes` is there
   std::optional<std::string> failure;  // the message of the last record, where that is job_failed
   std::optional<uint64_t> output_record_bytes;
   std::optional<uint64_t> peak_footprint_bytes;  // the highest of all attempts

@@ -29,7 +29,8 @@ void encodes_the_golden_texts() {
   const Json document = parse_json(content);
   size_t seen = 0;
   for (const Json& rule : document.members.at("rules").items) {
-    const TextEncoder encoder(characters(document.members.at("alphabet").text, rule.members.at("lowercase").boolean,
+    const TextEncoder encoder(characters(document.members.at("alphabet").text,
+                                         rule.members.at("lowercase").boolean,
                                          static_cast<int32_t>(rule.members.at("length").integer)));
     for (const Json& golden : rule.members.at("texts").items) {
       std::vector<int32_t> numbers;
@@ -46,9 +47,11 @@ void encodes_the_golden_texts() {
 void takes_what_is_not_utf8_for_unknown_characters() {
   const TextEncoder encoder(characters("ab", false, 6));
   // A stray continuation, a cut-off sequence, an overlong one, half of a surrogate pair.
-  CHECK(encoder.encode("a\x80" "b") == std::vector<int32_t>({2, 1, 3, 0, 0, 0}));
+  CHECK(encoder.encode("a\x80"
+                       "b") == std::vector<int32_t>({2, 1, 3, 0, 0, 0}));
   CHECK(encoder.encode("b\xF0\x9F") == std::vector<int32_t>({3, 1, 1, 0, 0, 0}));
-  CHECK(encoder.encode("\xC0\xAF" "a") == std::vector<int32_t>({1, 1, 2, 0, 0, 0}));
+  CHECK(encoder.encode("\xC0\xAF"
+                       "a") == std::vector<int32_t>({1, 1, 2, 0, 0, 0}));
   CHECK(encoder.encode("\xED\xA0\x80") == std::vector<int32_t>({1, 1, 1, 0, 0, 0}));
 }
 
