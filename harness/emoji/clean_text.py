@@ -19,6 +19,7 @@ _MENTION: Final = re.compile(r"(?<![\w@])@\w+")
 _RETWEET: Final = re.compile(r"^\s*RT\b\s*(?=@)")
 _REPEAT: Final = re.compile(r"(\D)\1{2,}")
 _FORMAT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Co", "Cn"})
+_STYLE_SELECTORS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
 class Skip(StrEnum):
@@ -49,7 +50,9 @@ def candidate(text: str, *, keep_skin_tones: bool = False, only_one_emoji: bool 
     """``text`` without its emoji, links and mentions, or why it cannot be learnt from."""
     if not text.strip():
         return Skip.EMPTY
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         return Skip.LONE_SURROGATE
     text = html.unescape(text)
     if len(text) > LONGEST_TEXT:
@@ -75,13 +78,15 @@ def clean(text: str) -> str:
     """
     text = unicodedata.normalize("NFC", text)
     text = _MENTION.sub(" ", _LINK.sub(" ", _RETWEET.sub(" ", text)))
-    text = " ".join("".join(map(_visible, text)).split())
+    if not text.isprintable() or not _STYLE_SELECTORS.isdisjoint(text):
+        text = "".join(map(_visible, text))
+    text = " ".join(text.split())
     return " ".join(_REPEAT.sub(r"\1\1", text).split())
 
 
 def _visible(character: str) -> str:
     if character.isspace():
         return " "
-    if unicodedata.category(character) in _FORMAT_CATEGORIES or "\ufe00" <= character <= "\ufe0f":
+    if unicodedata.category(character) in _FORMAT_CATEGORIES or character in _STYLE_SELECTORS:
         return ""
     return character

@@ -6,7 +6,6 @@ tones, flags, keycaps and sequences joined by zero-width joiners are one emoji e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,9 @@ from typing import Final
 
 _SKIN_TONES: Final = dict.fromkeys(range(0x1F3FB, 0x1F400))
 _STYLE_SELECTORS: Final = {0xFE0E: None, 0xFE0F: None}
+_KEYCAP: Final = "\u20e3"
+# The digit, and a variation selector.
+_BEFORE_KEYCAP: Final = 2
 _EMOJI_STYLE: Final = "\ufe0f"
 # Signs of print before they were emoji: they are taken as such only where the text asks for the emoji's form.
 _PRINTED_SIGNS: Final = frozenset("©®™")
@@ -34,14 +36,19 @@ def find_emoji(text: str, *, keep_skin_tones: bool = False) -> Iterator[Place]:
     A label is the fully qualified form, whether the text's has its variation selectors or not: one heart, not two.
     Skin tones are left out of it unless ``keep_skin_tones``.
     """
-    if not _may_hold_emoji().search(text):
+    starts = _first_characters()
+    if starts.isdisjoint(text):
         return
     import emoji
 
-    for found in emoji.analyze(text, join_emoji=True):
+    # The library looks at one character after another, and most texts have their emoji at the end.
+    first = next(place for place, character in enumerate(text) if character in starts)
+    begin = max(first - _BEFORE_KEYCAP, 0)
+    for found in emoji.analyze(text[begin:], join_emoji=True):
         match = found.value
         if isinstance(match, emoji.EmojiMatch) and found.chars not in _PRINTED_SIGNS:
-            yield Place(match.start, match.end, label_of(found.chars, keep_skin_tones=keep_skin_tones))
+            label = label_of(found.chars, keep_skin_tones=keep_skin_tones)
+            yield Place(begin + match.start, begin + match.end, label)
 
 
 def label_of(sequence: str, *, keep_skin_tones: bool = False) -> str:
@@ -73,10 +80,8 @@ def _qualified_forms() -> dict[str, str]:
 
 
 @cache
-def _may_hold_emoji() -> re.Pattern[str]:
-    """Matches in every text with an emoji: most texts have none, and this tells it thirty times as fast."""
+def _first_characters() -> frozenset[str]:
+    """Every text with an emoji has one of these; a digit is the start of an emoji only before the keycap."""
     import emoji
 
-    # A digit is the start of an emoji only before the keycap.
-    starts = {sequence[0] for sequence in emoji.EMOJI_DATA if not sequence[0].isascii()} | {"\u20e3"}
-    return re.compile("[" + "".join(re.escape(start) for start in sorted(starts)) + "]")
+    return frozenset({sequence[0] for sequence in emoji.EMOJI_DATA if not sequence[0].isascii()} | {_KEYCAP})
