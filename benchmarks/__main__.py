@@ -17,6 +17,7 @@ from benchmarks.graph_passes import graph_passes
 from benchmarks.help_startup import help_startup
 from benchmarks.machine import describe_machine, other_cpu_fraction, this_moment
 from benchmarks.page import performance_page
+from benchmarks.report_samples import report_samples
 from benchmarks.report_time import report_time
 from benchmarks.result import NotMeasured, Record, Result
 from benchmarks.run_overhead import run_overhead
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "conversions": conversions,
     "graph_passes": graph_passes,
     "report_time": report_time,
+    "report_samples": report_samples,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.core.measurements import Disagreement
 from harness.core.report import RunReport
-from harness.core.workload import OutputKind
+from harness.core.workload import OutputKind, Task
 from harness.render import figures
 from harness.render.figure_tables import measured
 from harness.render.html.exhibits import Picture
@@ -65,9 +65,7 @@ class Confusion:
     total: int
 
 
-def disagreement_cards(
-    report: RunReport, pictures: Mapping[int, Picture], texts: Mapping[int, str]
-) -> tuple[Card, ...]:
+def disagreement_cards(report: RunReport, pictures: Mapping[int, Picture]) -> tuple[Card, ...]:
     """All of them. First where the reference is right and a variant is not, then where nobody knows, then where both
     are wrong, last where a variant mends the reference; among those the largest margin first."""
     by_input: dict[int, list[tuple[str, Disagreement]]] = {}
@@ -76,14 +74,14 @@ def disagreement_cards(
             by_input.setdefault(entry.input_index, []).append((one.variant.name, entry))
     ordered = sorted(by_input.items(), key=lambda item: _importance(item[1]))
     return tuple(
-        _card(report, rank, index, entries, pictures.get(index), texts.get(index))
+        _card(report, rank, index, entries, pictures.get(index))
         for rank, (index, entries) in enumerate(ordered)
     )
 
 
 def most_important_inputs(report: RunReport, most: int = MOST_CARDS) -> tuple[int, ...]:
     """The inputs of the first cards: those worth a picture."""
-    return tuple(card.input_index for card in disagreement_cards(report, {}, {})[:most])
+    return tuple(card.input_index for card in disagreement_cards(report, {})[:most])
 
 
 def confusions(report: RunReport) -> tuple[Confusion, ...]:
@@ -137,7 +135,6 @@ def _card(
     index: int,
     entries: list[tuple[str, Disagreement]],
     picture: Picture | None,
-    text: str | None,
 ) -> Card:
     is_probability = report.workload.output_kind is OutputKind.PROBABILITIES
     score = partial(figures.score, is_probability=is_probability)
@@ -154,11 +151,13 @@ def _card(
         )
         for variant, entry in entries
     )
+    # The name of a text is the text itself.
+    is_text = report.workload.task is Task.TEXT_CLASSIFICATION
     return Card(
         input_index=index,
-        name=one_line(first.input_name),
+        name=one_line(report.workload.inputs[index].group if is_text else first.input_name),
         picture=None if picture is None else _data_uri(picture),
-        text=None if text is None else shortened(one_line(text), _LONGEST_TEXT),
+        text=shortened(one_line(first.input_name), _LONGEST_TEXT) if is_text else None,
         truth=None if first.truth is None else _label(report, first.truth),
         reference=_label(report, first.reference_class),
         reference_score=score(first.reference_score),

@@ -20,7 +20,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Exhibits:
-    """``pictures`` and ``texts`` are by the index of the input, ``profiles`` by variant.
+    """``pictures`` are by the index of the input, ``profiles`` by variant.
 
     ``samples_file`` is the name of a file beside the page that holds all samples where the page cannot.
     """
@@ -28,7 +28,6 @@ class Exhibits:
     series: tuple[SampleSeries, ...] = ()
     weather: tuple[Weather, ...] = ()
     pictures: Mapping[int, Picture] = field(default_factory=dict)
-    texts: Mapping[int, str] = field(default_factory=dict)
     profiles: Mapping[str, tuple[Profile, ...]] = field(default_factory=dict)
     layers: tuple[LayerDifferences, ...] = ()
     samples_file: str | None = None

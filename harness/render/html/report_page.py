@@ -44,7 +44,7 @@ def html_report(report: RunReport, exhibits: Exhibits | None = None) -> str:
     """
     exhibits = exhibits or Exhibits()
     view = report_view(report)
-    cards = disagreement_cards(report, exhibits.pictures, exhibits.texts)
+    cards = disagreement_cards(report, exhibits.pictures)
     names = [one_line(one.name) for one in report.workload.inputs[:_MOST_NAMES]]
     return html_page(
         "report.html",

@@ -92,7 +92,6 @@ def exhibits(samples: int = 300) -> Exhibits:
             for second in range(10)
         ),
         pictures={index: picture(index) for index in (10, 11, 12)},
-        texts={40: "see <i>you</i> at 8"},
         profiles={
             "int8": (
                 Profile(
