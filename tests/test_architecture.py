@@ -39,6 +39,8 @@ _ALLOWED_SIBLINGS = {
     ("variants", "transforms"),
     ("workloads", "models"),
     ("models", "transforms"),
+    # Both are ways in: where runs and the cache are kept is decided in one place.
+    ("pytest_plugin", "cli"),
 }
 # Explain, name or locate; they import nothing of the harness but each other, so anyone may use them.
 _FOUNDATION = {"", "errors"}

@@ -65,7 +65,9 @@ def test_the_command_imports_nothing_heavy(arguments: list[str]) -> None:
     assert _imported(_RUN, *arguments) == []
 
 
-@pytest.mark.parametrize("module", ["harness.cli.main", "harness.targets.local", "harness.targets.replay"])
+@pytest.mark.parametrize(
+    "module", ["harness.cli.main", "harness.pytest_plugin", "harness.targets.local", "harness.targets.replay"]
+)
 def test_the_module_imports_nothing_heavy(module: str) -> None:
     program = (
         f"import sys, {module}\n"

@@ -10,10 +10,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.cli.live_progress import LiveProgress
     from harness.core.device_group import GroupReport
     from harness.pipeline.choose_target import TargetSettings
-    from harness.pipeline.run_devices import NewRun
     from harness.store import GroupFolder, RunFolder
     from harness.suite.policy import PolicySection
     from harness.targets.base import Target
@@ -81,6 +79,7 @@ def command(
     from harness.cli.verdicts import exit_status
     from harness.core.runs import LONGEST_RELEASE
     from harness.errors import UsageError
+    from harness.pipeline.new_run import new_run
     from harness.pipeline.run_devices import run_on_device, run_on_devices
     from harness.store import GroupFolder
 
@@ -113,7 +112,17 @@ def command(
         if resume:
             folder, opened = _resumed(suite, runs), no_targets
         else:
-            new = _new(suite, target, runs, judging, release, settings, progress, until_decided=until_decided)
+            assert suite is not None
+            new = new_run(
+                suite,
+                runs,
+                settings,
+                target=target,
+                judging=judging,
+                release=release,
+                until_decided=until_decided,
+                progress=progress,
+            )
             folder, opened = new.folder, new.targets
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
@@ -161,53 +170,6 @@ def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
     from harness.suite.read import read_policy
 
     return read_policy(policy_path), policy_path.parent
-
-
-def _new(
-    suite_path: Path | None,
-    target: str | None,
-    runs: Path,
-    judging: tuple[PolicySection, Path] | None,
-    release: str,
-    settings: TargetSettings,
-    progress: LiveProgress,
-    *,
-    until_decided: bool,
-) -> NewRun:
-    from contextlib import ExitStack
-    from dataclasses import replace
-
-    from harness.pipeline.choose_target import absolute_target, choose_target, devices_of, lasting_name
-    from harness.pipeline.evaluate import read_baseline
-    from harness.pipeline.prepare import open_suite_source, plan_run
-    from harness.pipeline.run_devices import NewRun
-    from harness.store import GroupFolder, RunFolder
-    from harness.suite.read import read_suite
-
-    assert suite_path is not None
-    suite, text = read_suite(suite_path)
-    base = suite_path.parent
-    name = absolute_target(target, Path()) if target else absolute_target(suite.run.target, base)
-    read_baseline(*(judging or (suite.policy, base)))
-    source = open_suite_source(suite, base)
-    devices = devices_of(name)
-    settings = replace(settings, idle_limit_s=suite.run.idle_limit_seconds)
-    with ExitStack() as opened:
-        # A target that cannot be used is told before anything is built.
-        targets = []
-        for number, device in enumerate(devices, start=1):
-            watcher = progress.of_device(str(number)) if len(devices) > 1 else progress
-            targets.append(choose_target(device, replace(settings, watcher=watcher)))
-            opened.callback(targets[-1].close)
-        plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
-        names = tuple(map(lasting_name, devices, targets))
-        folder: RunFolder | GroupFolder
-        if len(devices) > 1:
-            folder = GroupFolder.create(runs, plan, names)
-        else:
-            folder = RunFolder.create(runs, plan.model_copy(update={"target": names[0]}))
-        opened.pop_all()
-    return NewRun(folder, tuple(targets))
 
 
 def _resumed(named: Path | None, runs: Path) -> RunFolder | GroupFolder:

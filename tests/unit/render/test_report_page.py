@@ -199,7 +199,8 @@ def test_the_chart_library_is_the_released_file() -> None:
 def test_a_text_in_dispute_is_shown_as_the_text_it_is() -> None:
     report = render_records.report()
     inputs = tuple(
-        one.model_copy(update={"group": f"texts.tsv:{index}"}) for index, one in enumerate(report.workload.inputs)
+        one.model_copy(update={"group": f"texts.tsv:{index}"})
+        for index, one in enumerate(report.workload.inputs)
     )
     workload = report.workload.model_copy(update={"task": Task.TEXT_CLASSIFICATION, "inputs": inputs})
     cards = disagreement_cards(report.model_copy(update={"workload": workload}), {})
