@@ -16,7 +16,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets test lint runner-test ios-check bench lock fixtures poets-fixtures clean FORCE
+.PHONY: help setup demo poets emoji test lint runner-test ios-check bench lock fixtures poets-fixtures emoji-fixtures \
+	clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +30,10 @@ demo: setup fixtures ## a real classifier: build its variants, run, measure, jud
 poets: poets-fixtures ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
 	$(BIN)/harness run fixtures/poets.toml $(ARGS)
 
-test: setup fixtures poets-fixtures ## the tests, on every core; ARGS go to pytest
+emoji: emoji-fixtures ## a keyboard's emoji: texts, a model trained on them, its variants, run, measured, judged
+	$(BIN)/harness run fixtures/emoji.toml $(ARGS)
+
+test: setup fixtures poets-fixtures emoji-fixtures ## the tests, on every core; ARGS go to pytest
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## formatting, lint and types
@@ -71,6 +75,9 @@ fixtures: setup ## fetch and check what the demo and the tests use
 
 poets-fixtures: setup
 	$(BIN)/python -m fixtures.get --poets
+
+emoji-fixtures: setup
+	$(BIN)/python -m fixtures.get --emoji
 
 clean: ## remove the environment and what was built; downloads and runs stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
