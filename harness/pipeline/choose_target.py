@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.pipeline.phones import find_phone, inspect_phone, list_phones
 from harness.targets.base import Target, TargetWatcher, Unwatched
+from harness.targets.iphone.checks import launch_route
 from harness.targets.iphone.messages import LaunchMode
 from harness.targets.iphone.runner_package import kept_package
 from harness.targets.iphone.target import IphoneTarget
@@ -102,6 +103,7 @@ def choose_target(name: str, settings: TargetSettings) -> Target:
         from harness.pipeline.virtual_phone import VirtualPhoneTarget
 
         ios, _, index = argument.partition("#")
+        _refuse_unlaunchable(ios, settings.launch, name)
         return VirtualPhoneTarget(
             ios,
             int(index),
@@ -119,6 +121,7 @@ def _iphone(udid: str | None, settings: TargetSettings) -> IphoneTarget:
         state = inspect_phone(find_phone(udid, worker).udid, worker, trust_s=_TRUST_S)
         if state.trouble is not None:
             raise PhoneFailedError(state.trouble, state.problem, state.name or state.udid)
+        _refuse_unlaunchable(state.ios or "", settings.launch, state.name or state.udid)
     except BaseException:
         worker.close()
         raise
@@ -131,6 +134,12 @@ def _iphone(udid: str | None, settings: TargetSettings) -> IphoneTarget:
         launch=settings.launch,
         package=kept_package(settings.cache),
     )
+
+
+def _refuse_unlaunchable(ios: str, launch: LaunchMode, where: str) -> None:
+    if launch is LaunchMode.AUTO and launch_route(ios) is None:
+        problem = f"on iOS {ios} apps are launched only over a privileged tunnel"
+        raise PhoneFailedError(Trouble.UNSUPPORTED_IOS, problem, where)
 
 
 def lasting_name(name: str, target: Target) -> str:

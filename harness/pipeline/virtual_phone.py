@@ -113,6 +113,10 @@ class VirtualPhoneTarget:
             self._open.callback(self._iphone.close)
         return self._iphone
 
+    def watch(self, watcher: TargetWatcher) -> None:
+        """Tell ``watcher`` from now on; before the first job."""
+        self._watcher = watcher
+
     def close(self) -> None:
         """End the worker and the phone."""
         self._open.close()

@@ -11,7 +11,7 @@ from harness.pipeline.virtual_phone import VirtualPhoneTarget
 from harness.targets.base import OnEvent, Unwatched
 from harness.targets.iphone.messages import Limits
 
-LAUNCHING_IOS = ("16.7",)
+LAUNCHING_IOS = ("16.7", "18.5", "26.1")
 QUICK_LIMITS = Limits(answer_s=3, tap_s=10, reconnect_s=6, unlock_s=4, trust_s=4, report_s=4)
 IDLE_LIMIT_S = 30.0
 

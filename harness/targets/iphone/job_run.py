@@ -151,7 +151,7 @@ class JobRun:
         while True:
             await developer.wait(follower.poll_s)
             end = developer.end_of(pid)
-            grew = await follower.look(files)
+            grew = await self._look(files, follower)
             if end is not None:
                 return end, False
             if follower.is_final:
@@ -170,6 +170,16 @@ class JobRun:
                 await developer.kill(pid)
                 await follower.look(files)
                 return developer.end_of(pid), True
+
+    async def _look(self, files: PhoneFiles, follower: LogFollower) -> bool:
+        """See ``LogFollower.look``. A session that was dropped for being idle is opened again: the app goes on."""
+        try:
+            return await follower.look(files)
+        except PhoneTrouble as trouble:
+            if trouble.kind is not Trouble.LOST:
+                raise
+            await files.reopen()
+            return await follower.look(files)
 
     async def _let_end(self, developer: Developer, pid: int) -> ProcessEnd | None:
         deadline_s = time.monotonic() + _END_GRACE_S
@@ -211,7 +221,7 @@ class JobRun:
         """Look again and again until the log grows, ``limit_s`` at most; whether it did."""
         deadline_s = time.monotonic() + limit_s
         while True:
-            if await follower.look(files):
+            if await self._look(files, follower):
                 return True
             if time.monotonic() >= deadline_s:
                 return False

@@ -61,6 +61,18 @@ class PhoneFiles:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def reopen(self) -> None:
+        """A new session in place of one that was dropped while nothing was asked.
+
+        Raises:
+            PhoneTrouble: the phone is gone, not just the session.
+        """
+        await self._end()
+        await self.__aenter__()
+
+    async def _end(self) -> None:
         # Not aclose(): it says goodbye to a phone that may be frozen.
         afc = self._open
         abort(afc)
