@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets emoji test lint runner-test ios-check bench lock fixtures poets-fixtures emoji-fixtures \
+.PHONY: help setup demo poets emoji test faults lint runner-test ios-check bench lock fixtures poets-fixtures emoji-fixtures \
 	clean FORCE
 
 help: ## list the targets
@@ -45,6 +45,9 @@ lint: setup ## formatting, lint and types
 	else \
 		echo "clang-format is not installed: the C++ formatting is not checked"; \
 	fi
+
+faults: setup ## the whole matrix of phone faults; the tests have a part of it
+	HARNESS_WHOLE_FAULT_MATRIX=1 $(BIN)/python -m pytest tests/contract/test_iphone_faults.py $(ARGS)
 
 runner-test: $(VENV)/.requirements ## build the C++ core and run its tests
 	$(BIN)/cmake -S $(CORE) -B $(CORE_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \

@@ -55,7 +55,7 @@ def _table(phones: tuple[PhoneState, ...]) -> Table:
             phone.ios or "–",
             phone.connection,
             battery,
-            "yes" if phone.is_trusted else escape(phone.problem or "no"),
+            "yes" if phone.is_trusted else "no",
             _said(phone.developer_mode, "on", "off"),
             _said(phone.image_mounted, "mounted", "no"),
             escape(phone.runner.version) if phone.runner else ("no" if phone.is_trusted else "–"),

@@ -63,12 +63,16 @@ class Programs:
     def _runner_command(
         self, app: InstalledApp, arguments: Sequence[str], identity: PhoneIdentity, conditions_file: Path
     ) -> list[str]:
-        """The app's arguments as the desktop runner takes them: one job, by its name in the inbox."""
-        job_id = arguments[1] if len(arguments) == 2 and arguments[0] == "--run-job" else ""
+        """The app's arguments as the desktop runner takes them: one job by its name in the inbox; without a name, as
+        when a person taps the app, all that have not ended."""
+        inbox = app.container / "Documents" / "inbox"
+        if len(arguments) == 2 and arguments[0] == "--run-job":
+            work = ["run", str(inbox / "jobs" / Path(arguments[1]).name)]
+        else:
+            work = ["run-inbox", str(inbox)]
         return [
             str(self.runner),
-            "run",
-            str(app.container / "Documents" / "inbox" / "jobs" / Path(job_id).name),
+            *work,
             "--runtime",
             str(self.runtime_library),
             "--runtime-version",

@@ -153,7 +153,7 @@ def assert_whole(bench: Bench) -> None:
     assert len(set(blocks)) == len(blocks)
 
 
-@pytest.mark.parametrize(("ios", "fault", "case"), _matrix())
+@pytest.mark.parametrize(("ios", "fault", "case"), list(_matrix()))
 def test_a_fault_ends_in_the_right_result(
     ios: str,
     fault: str,
