@@ -34,6 +34,8 @@ class FindingKind(StrEnum):
     MEMORY_DISAGREES = "memory-disagrees"
     INTERRUPTED = "interrupted"
     LOW_BATTERY = "low-battery"
+    ACCELERATOR_NOT_USED = "accelerator-not-used"
+    WEIGHT_CACHE_BUILT = "weight-cache-built"
 
 
 class Finding(Value):

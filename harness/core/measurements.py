@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.core.events import Device, Memory, Runtime, Stage
+from harness.core.events import Delegation, Device, Memory, Profile, Runtime, Stage
 from harness.core.jobs import Count, PositiveCount
 from harness.core.value import Value
 from harness.core.variants import FailedBuild, Variant
@@ -172,6 +172,10 @@ class Measurement(Value):
     inputs_run: tuple[Count, ...] | None = None
     """The inputs that agreement and accuracy are of, where sampling stopped before it had run them all."""
     disturbance: Disturbance = Disturbance()
+    profiles: tuple[Profile, ...] = ()
+    """The extra passes that timed each operation, one for each process that took one."""
+    delegations: tuple[Delegation, ...] = ()
+    """What came of asking for an accelerator, one for each process; empty where none was asked for."""
 
 
 class NotMeasured(Value):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.agreement import OutputTally, ScoreChunk
-from harness.core.events import Memory, Stage
+from harness.core.events import Delegation, Memory, Profile, Stage
 from harness.core.joblog import (
     JobLog,
     attempts,
@@ -101,6 +101,8 @@ def measure(
         keystrokes=keystroke_latency(logs, workload.typing_pause_ns, confidence),
         inputs_run=None if ran.all() else tuple(np.flatnonzero(ran).tolist()),
         disturbance=disturbance(logs),
+        profiles=tuple(event for log in logs for event in log.events if isinstance(event, Profile)),
+        delegations=tuple(event for log in logs for event in log.events if isinstance(event, Delegation)),
     )
 
 

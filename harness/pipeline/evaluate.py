@@ -108,7 +108,9 @@ def evaluation(
         chain=folder.chain(),
         findings=(
             *find(results, logs, workload, reference.engine),
-            *find_on_device(logs, outcomes, _system_memory(folder, logs)),
+            *find_on_device(
+                logs, outcomes, _system_memory(folder, logs), plan.host.packages.get("ai-edge-litert")
+            ),
         ),
         verdict=verdict,
         sampling_end=end,

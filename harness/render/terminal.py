@@ -15,12 +15,14 @@ from harness.core.report import RunReport
 from harness.render.chain import terminal_chain
 from harness.render.ink import ANSWER_MARK, ANSWER_STYLE, DIM, WARNING, Ink, spaced
 from harness.render.judgement import Judgement
+from harness.render.operations import VariantProfile
 from harness.render.remarks import DisagreementLine, Disagreements, FindingGroup, disagreements
 from harness.render.terminal_tables import figure_table
 from harness.render.view import ReportView, report_view
 
 _WIDEST_PANEL = 110
 _INPUT_CELLS = 24
+_SHOWN_OPERATIONS = 10
 
 
 def terminal_report(report: RunReport) -> RenderableType:
@@ -78,6 +80,8 @@ def _blocks(view: ReportView, ink: Ink) -> Iterator[RenderableType]:
             figure_table(view.details, ink, answers=False),
             *_footnotes(view, ink),
         )
+    for profile in view.operations:
+        yield _operations(profile, ink)
     if view.disagreements.groups:
         more = f"and {view.disagreements.not_shown} more: harness report {view.run_id} --disagreements"
         yield _disagreements(view.disagreements, ink, more if view.disagreements.not_shown else "")
@@ -109,6 +113,27 @@ def _footnotes(view: ReportView, ink: Ink) -> list[RenderableType]:
         ink.text((f"{ink.superscript(number)} {text}", DIM))
         for number, text in enumerate(view.footnotes, start=1)
     ]
+
+
+def _operations(profile: VariantProfile, ink: Ink) -> RenderableType:
+    table = ink.headed_table(gap=2)
+    for title in ("Operation", "By", "Mean", "Share"):
+        table.add_column(
+            ink.text(title),
+            justify="right" if title in ("Mean", "Share") else "left",
+            no_wrap=title != "Operation",
+            overflow="fold",
+        )
+    for one in profile.operations[:_SHOWN_OPERATIONS]:
+        by = "delegate" if one.delegated else "runtime"
+        table.add_row(
+            ink.text(one.name), ink.text((by, DIM)), ink.text(one.mean), ink.text(f"{one.share:.3g} %")
+        )
+    rest = len(profile.operations) + profile.left_out - _SHOWN_OPERATIONS
+    more = (
+        [ink.text((f"and {rest} faster ones: harness report --html shows them all", DIM))] if rest > 0 else []
+    )
+    return Group(ink.heading(f"Operations of {profile.variant}", profile.summary), table, *more)
 
 
 def _disagreements(found: Disagreements, ink: Ink, more: str) -> RenderableType:

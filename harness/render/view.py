@@ -12,6 +12,7 @@ from harness.render import figures
 from harness.render.chain import ChainTable, chain_of
 from harness.render.figure_tables import FigureTable, Footnotes, detail_table, main_table, measured
 from harness.render.judgement import Judgement, judgement
+from harness.render.operations import VariantProfile, operation_profiles
 from harness.render.plain_text import one_line
 from harness.render.remarks import (
     Disagreements,
@@ -43,6 +44,7 @@ class ReportView:
     footnotes: tuple[str, ...]
     chain: ChainTable | None
     without_figures: tuple[WithoutFigures, ...]
+    operations: tuple[VariantProfile, ...]
     disagreements: Disagreements
     findings: tuple[FindingGroup, ...]
     judgement: Judgement
@@ -69,6 +71,7 @@ def report_view(report: RunReport) -> ReportView:
         footnotes=tuple(notes.texts),
         chain=chain_of(report),
         without_figures=without_figures(report),
+        operations=operation_profiles({one.variant.name: one.profiles for one in measured(report)}),
         disagreements=disagreements(report),
         findings=findings(report),
         judgement=judgement(report),

@@ -276,3 +276,20 @@ def test_a_replay_of_other_inputs_is_refused(desk: Desk) -> None:
     desk.tensors(seed=3)
     answer = desk.harness("run", suite, "--target", f"replay:{recorded}")
     assert_explained(answer, 4, str(recorded), "r00-float32")
+
+
+def test_a_profile_a_weight_cache_and_an_accelerator_that_is_not_there_are_in_the_report(desk: Desk) -> None:
+    desk.tensors()
+    run = 'profile = 3\nloading = "weight-cache"\naccelerator = "metal"\n'
+    answer = desk.harness("run", desk.suite(recipes=("float32",), run=run))
+    assert answer.status == 0, answer
+    report = desk.report()
+    found = measured(report, "float32")
+    assert [profile.runs for profile in found.profiles] == [3, 3]
+    assert all(not delegation.obtained for delegation in found.delegations) and len(found.delegations) == 2
+    kinds = {finding.kind for finding in report.findings}
+    assert {"accelerator-not-used", "weight-cache-built"} <= kinds
+    shown = desk.harness("report", desk.newest().path).out
+    assert "Operations of float32" in shown and "asked for metal and ran on the CPU" in shown
+    for time in found.profiles[0].times:
+        assert time.name.split(" (")[0] in shown

@@ -18,10 +18,10 @@ from harness.render.figure_tables import measured
 from harness.render.html.chart_data import MEMORY_KINDS, chart_data, memory_kinds, tradeoff_in_words
 from harness.render.html.disagreement_cards import MOST_CARDS, confusions, disagreement_cards
 from harness.render.html.exhibits import Exhibits
-from harness.render.html.operations import operation_profiles
 from harness.render.html.page import CHART_SCRIPTS, html_page
 from harness.render.html.sample_columns import embedded, is_thinned
 from harness.render.judgement import Judgement, result_figure, rule_in_words
+from harness.render.operations import operation_profiles
 from harness.render.plain_text import one_line
 from harness.render.view import report_view
 
