@@ -25,12 +25,22 @@ class VariantsSection(Value):
     """``[variants]``: what to build."""
 
     recipes: tuple[Recipe, ...] = ()
+    threads: tuple[Annotated[int, Field(ge=1, le=64)], ...] = ()
     named: Annotated[dict[VariantName, NamedVariantSection], Field(default_factory=dict)]
 
     @property
     def specs(self) -> tuple[VariantSpec, ...]:
-        """All variants, in the order of the file; those of ``recipes`` are named by their recipe."""
-        plain = tuple(VariantSpec(recipe.value, recipe) for recipe in self.recipes)
+        """All variants, in the order of the file; those of ``recipes`` are named by their recipe.
+
+        With ``threads`` each of ``recipes`` runs with each number of them: ``int8-1t``, ``int8-2t``.
+        """
+        plain: tuple[VariantSpec, ...] = tuple(
+            VariantSpec(f"{recipe.value}-{count}t", recipe, threads=count)
+            for recipe in self.recipes
+            for count in self.threads
+        )
+        if not self.threads:
+            plain = tuple(VariantSpec(recipe.value, recipe) for recipe in self.recipes)
         named = (
             VariantSpec(
                 name,
@@ -52,7 +62,8 @@ class VariantsSection(Value):
     def _there_is_one(self) -> VariantsSection:
         if not self.specs:
             raise ValueError("no variant is asked for: list some in recipes")
-        taken = [name for name in self.named if name in {recipe.value for recipe in self.recipes}]
+        names = [spec.name for spec in self.specs]
+        taken = [name for name in self.named if names.count(name) > 1]
         if taken:
             raise ValueError(f"{taken[0]} is among recipes already: give the named variant another name")
         return self
@@ -62,4 +73,6 @@ class VariantsSection(Value):
         repeated = {recipe.value for recipe in self.recipes if self.recipes.count(recipe) > 1}
         if repeated:
             raise ValueError(f"{', '.join(sorted(repeated))} is listed twice")
+        if len(set(self.threads)) < len(self.threads):
+            raise ValueError("a number of threads is listed twice")
         return self

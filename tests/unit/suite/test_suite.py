@@ -292,3 +292,27 @@ class TestPolicyFile:
             self.read(tmp_path, '[policy]\n\n[[policy.rules]]\nmetric = "file_size"\nmax_mb = "1"\n')
         assert caught.value.where == f"{tmp_path / 'policy.toml'}:5"
         assert "policy.rules.0.max_mb" in caught.value.problem
+
+
+def test_a_sweep_of_threads_makes_a_variant_of_each() -> None:
+    text = SMALLEST.replace('["float32"]', '["float32", "int8"]\nthreads = [1, 4]')
+    suite = parse_suite(text, where="suite.toml")
+    assert [(spec.name, spec.threads) for spec in suite.variants.specs] == [
+        ("float32-1t", 1),
+        ("float32-4t", 4),
+        ("int8-1t", 1),
+        ("int8-4t", 4),
+    ]
+    with pytest.raises(SuiteError, match="listed twice"):
+        parse_suite(text.replace("[1, 4]", "[4, 4]"), where="suite.toml")
+
+
+def test_how_a_variant_runs_is_its_own_or_the_runs() -> None:
+    named = (
+        '[variants.named.cached]\nrecipe = "float32"\nloading = "weight-cache"\nprofile = 5\n'
+        '[run]\naccelerator = "metal"\nprofile = 2\nloading = "heap"\n'
+    )
+    suite = parse_suite(SMALLEST + named, where="suite.toml")
+    of_run, own = (spec.settings(suite.run.settings) for spec in suite.variants.specs)
+    assert (of_run.loading, of_run.accelerator, of_run.profile) == ("heap", "metal", 2)
+    assert (own.loading, own.accelerator, own.profile) == ("weight-cache", "metal", 5)
