@@ -11,6 +11,7 @@ from harness.virtual_iphone.instruments.dtx_connection import CallError, Channel
 from harness.virtual_iphone.instruments.keyed_archive import NSError, TapMessage
 from harness.virtual_iphone.instruments.mach_clock import mach_ticks
 from harness.virtual_iphone.instruments.process_figures import ProcessFigures
+from harness.virtual_iphone.instruments.system_load import SystemLoad
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.streams import StreamEndedError
 
@@ -60,36 +61,39 @@ class Sysmontap(SelectorService):
             await asyncio.gather(sampling, return_exceptions=True)
 
     async def _sample(self) -> None:
-        figures = ProcessFigures()
+        figures, load = ProcessFigures(), SystemLoad()
         try:
             # The tap says first that it runs, before it has anything to tell.
             await self._channel.post(TapMessage("DTTapStatusMessage", {"status": 1}))
             since = mach_ticks()
             while True:
                 now = mach_ticks()
-                await self._channel.post(TapMessage("DTSysmonTapMessage", self._rows(figures, since, now)))
+                await self._channel.post(
+                    TapMessage("DTSysmonTapMessage", self._rows(figures, load, since, now))
+                )
                 since = now
                 await asyncio.sleep(self._interval_s)
         except StreamEndedError:
             pass  # the connection ends, and with it this tap
 
-    def _rows(self, figures: ProcessFigures, since: int, now: int) -> list[dict[str, Any]]:
+    def _rows(self, figures: ProcessFigures, load: SystemLoad, since: int, now: int) -> list[dict[str, Any]]:
         running = self._phone.processes.running()
         figures.forget_all_but({process.pid for process in running})
         processes = {process.pid: figures.of(process, self._process_attributes) for process in running}
         cpus = os.cpu_count() or 1
         known = {"physMemSize": self._phone.identity.model.memory_bytes}
         span = {"StartMachAbsTime": since, "EndMachAbsTime": now}
-        return [
-            {
-                "Type": _SYSTEM_ROW,
-                "System": [known.get(name) for name in self._system_attributes],
-                "CPUCount": cpus,
-                "EnabledCPUs": cpus,
-                **span,
-            },
-            {"Type": _PROCESSES_ROW, "Processes": processes, **span},
-        ]
+        system: dict[str, Any] = {
+            "Type": _SYSTEM_ROW,
+            "System": [known.get(name) for name in self._system_attributes],
+            "CPUCount": cpus,
+            "EnabledCPUs": cpus,
+            **span,
+        }
+        system_load = load.since_last()
+        if system_load is not None:
+            system["SystemCPUUsage"] = system_load
+        return [system, {"Type": _PROCESSES_ROW, "Processes": processes, **span}]
 
 
 def _names(config: dict[Any, Any], key: str) -> list[str]:

@@ -115,8 +115,12 @@ def test_sysmontap_tells_the_memory_that_the_process_has(
             assert found[-1]["physFootprint"] == anonymous_bytes
             assert found[0]["cpuUsage"] is None and found[1]["cpuUsage"] >= 0
             await control.kill(pid)
-            async with await Sysmontap.create(dvt, interval=20) as tap:
+            async with await Sysmontap.create(dvt, interval=60) as tap:
                 assert await anext(tap.iter_processes()) == []
+                rows = aiter(tap)
+                while "SystemCPUUsage" not in (row := await anext(rows)):
+                    pass
+            assert 0 <= row["SystemCPUUsage"]["CPU_TotalLoad"] <= 100 * row["CPUCount"]
 
     with start_phone(ios):
         _run(client())
