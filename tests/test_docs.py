@@ -25,10 +25,12 @@ _DOCUMENTS = sorted(
         *_ROOT.glob("docs/**/*.md"),
         *_ROOT.glob("fixtures/*.md"),
         *_ROOT.glob("benchmarks/*.md"),
+        *_ROOT.glob("ios_runner/*.md"),
     ]
 )
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Blocks within a numbered list are indented.
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -40,7 +42,7 @@ def _commands(text: str) -> Iterator[str]:
     """Every ``harness …`` command: lines of fenced blocks, and inline code."""
     for language, block in _FENCE.findall(text):
         if language in ("", "sh", "console", "bash"):
-            for line in block.replace("\\\n", " ").splitlines():
+            for line in map(str.strip, block.replace("\\\n", " ").splitlines()):
                 if line.startswith(("harness ", "$ harness ")):
                     yield line.removeprefix("$ ")
     for code in _CODE.findall(_FENCE.sub("", text)):

@@ -12,7 +12,7 @@ struct LiveVariantGate<Content: View>: View {
             case .nothing:
                 ContentUnavailableView(
                     "No variant yet", systemImage: "tray",
-                    description: Text("Send one from the desktop: harness live MODEL --target iphone."))
+                    description: Text("Send one from the desktop: harness camera VARIANT"))
             case .loading:
                 ProgressView("Loading the variant")
             case .failed(let problem):
