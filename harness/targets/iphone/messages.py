@@ -139,8 +139,6 @@ class PlaceLive(Value):
     blobs: tuple[Blob, ...]
     name: str
     document: str
-    open_app: bool = True
-    launch: LaunchMode = LaunchMode.AUTO
     limits: Limits = Limits()
 
 
@@ -194,8 +192,6 @@ class Pushed(Value):
     bytes_there: Count
     needs_tap: bool = False
     """Whether a person has to tap the app: it cannot be launched."""
-    is_open: bool = False
-    """Whether the app was launched to show it."""
 
 
 class Report(Value):

@@ -32,15 +32,9 @@ async def place_live(session: PhoneSession, request: PlaceLive) -> Pushed:
     """Put a variant on the phone for the app's live screens; its document is written last."""
     if not _LIVE_NAME.fullmatch(request.name):
         raise PhoneTrouble(Trouble.REFUSED, f"{request.name!r} is no name of a live variant's file")
-    runner = await session.runner()
     async with await session.files() as files:
         await files.make_folders(f"{INBOX}/blobs")
         await files.make_folders(f"{INBOX}/live")
         pushed = await push_blobs(files, Path(request.root), request.blobs, session.on_note)
         await files.write(f"{INBOX}/live/{request.name}", request.document.encode())
-    if request.open_app:
-        developer = await session.developer(request.launch)
-        if developer is not None:
-            await developer.launch(runner.bundle_id, ["--live", request.name])
-            return pushed.model_copy(update={"is_open": True})
     return pushed

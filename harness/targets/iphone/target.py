@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.core.events import Event, TargetClass
+from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome
 from harness.core.value import Value
 from harness.targets.base import OnEvent, TargetWatcher
@@ -21,6 +22,7 @@ from harness.targets.iphone.messages import (
     LogGrew,
     Note,
     PhoneState,
+    PlaceLive,
     Pushed,
     RunJob,
     StageJobs,
@@ -168,6 +170,32 @@ class IphoneTarget:
             idle_limit_s=self._limits.idle_s,
             wall_ns=time.monotonic_ns() - started_ns,
         )
+
+    def place_live(self, root: Path, blobs: Sequence[Blob], name: str, document: str) -> None:
+        """Put a live variant on the phone: ``blobs`` of ``root``, then ``document`` under ``name``.
+
+        Raises:
+            TargetError: the phone cannot be used, or another harness works on it.
+        """
+        self._take(root)
+        request = PlaceLive(
+            udid=self.udid,
+            root=str(root.resolve()),
+            blobs=tuple(blobs),
+            name=name,
+            document=document,
+            limits=self._limits,
+        )
+        try:
+            self._place(request)
+        except PhoneFailedError as error:
+            if error.kind not in (Trouble.RUNNER_MISSING, Trouble.RUNNER_OLD) or self._package is None:
+                raise
+            self._install(self._package)
+            self._place(request)
+
+    def _place(self, request: PlaceLive) -> None:
+        self._worker.ask(request, Pushed, silence_limit_s=self._silence_limit_s, on_note=self._on_note)
 
     def _on_note(self, note: Note) -> None:
         if isinstance(note, Transferred):

@@ -1,0 +1,46 @@
+"""``harness camera VARIANT``: put a variant on a phone for the app's live screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("camera")
+@click.argument("variant")
+@click.option(
+    "--suite",
+    type=click.Path(path_type=Path),
+    help="Take labels and preprocessing from this suite; needed where VARIANT is a file.",
+)
+@click.option(
+    "--target", default="iphone", show_default=True, help="iphone, or iphone:UDID where there are several."
+)
+@click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Labels shown.")
+@click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
+def command(variant: str, suite: Path | None, target: str, top: int, runs: Path | None) -> int:
+    """Put VARIANT with its labels and preprocessing on the phone, for the app's camera or text screen.
+
+    VARIANT is RUN:VARIANT, or a .tflite file with --suite. What the phone shows names the variant and its hash, which
+    are printed here too.
+    """
+    from rich.console import Console
+
+    from harness.cli.live_progress import LiveProgress
+    from harness.cli.places import cache_folder, runs_folder
+    from harness.pipeline.camera import put_on_phone
+    from harness.pipeline.choose_target import TargetSettings, choose_target, phone_udid
+    from harness.targets.iphone.target import IphoneTarget
+
+    phone_udid(target)
+    with LiveProgress(Console(stderr=True)) as progress:
+        phone = choose_target(target, TargetSettings(cache=cache_folder(), watcher=progress))
+        assert isinstance(phone, IphoneTarget)
+        try:
+            live = put_on_phone(variant, suite, runs_folder(runs), phone, top=top)
+        finally:
+            phone.close()
+    click.echo(f"{live.name} {live.model.sha256[:8]} ({live.model.bytes} bytes) is on {phone.description}")
+    click.echo("Open Harness Runner there: its live screen shows that name and hash.")
+    return 0
