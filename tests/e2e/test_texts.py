@@ -8,12 +8,18 @@ import random
 import sys
 from pathlib import Path
 
+import desk as user_desk
+import numpy as np
 import pytest
-from desk import TINY, Answer, Desk, assert_explained, jobs, measured, not_measured
+from desk import AGREES, TINY, Desk, assert_explained, jobs, measured, not_measured
 
+from harness.core.agreement import OutputTally, ScoreChunk
+from harness.core.divergence import Scores
 from harness.core.findings import FindingKind
 from harness.core.jobs import CharacterEncoding
 from harness.core.text_encoding import TextEncoding, encode_texts
+from harness.core.verdict import Answer, judge
+from harness.core.workload import OutputKind
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz !?.,'0123456789❤é"
 RULE = TextEncoding(alphabet=ALPHABET, length=12)
@@ -29,7 +35,7 @@ def some_texts(count: int) -> list[str]:
     return ["".join(draw.choices(letters, k=draw.randint(3, 12))).strip() + "x" for _ in range(count)]
 
 
-def suggested(answer: Answer) -> list[str]:
+def suggested(answer: user_desk.Answer) -> list[str]:
     assert answer.status == 0, answer
     return [text["best"][0]["label"] for text in json.loads(answer.out)["texts"]]
 
@@ -104,6 +110,38 @@ def test_keystrokes_are_a_figure_of_their_own(desk: Desk, texts: list[str]) -> N
     # Without any, a rule about them is undecided and says what to set.
     answer = desk.harness("run", text_suite(desk, recipes=("float32",), policy=rule))
     assert answer.status == 3 and "workload.text.keystrokes" in answer.out.replace("\n", "")
+
+
+def test_a_fused_layer_passes_and_one_whose_state_stays_would_fail(desk: Desk, texts: list[str]) -> None:
+    model = TINY / "stateful_int32.tflite"
+    suite = text_suite(desk, model=model, recipes=("float32",), policy="[policy]\n" + AGREES)
+    assert desk.harness("run", suite).status == 0
+    report = desk.report()
+    found = measured(report, "float32")
+    assert found.agreement.top1.value == 1.0 and found.repeat_mismatches == 0
+    reference = np.fromfile(desk.newest().blobs.path(desk.newest().reference().outputs), "<f4").reshape(-1, 5)
+    tally = OutputTally(
+        [one.name for one in report.workload.inputs], [None] * len(reference), OutputKind.PROBABILITIES, None
+    )
+    stale = without_reset(model, encode_texts([one.name for one in report.workload.inputs], RULE))
+    tally.add(ScoreChunk(np.arange(len(reference)), reference, stale))
+    broken = found.model_copy(update={"agreement": tally.agreement(0.95)})
+    assert broken.agreement.top1.value < 0.8
+    assert judge(report.verdict.policy, [broken]).answer is Answer.FAIL
+
+
+def without_reset(model: Path, records: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> Scores:
+    """What a runner gives that leaves variables as the input before left them."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    outputs = []
+    for record in records:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], record[np.newaxis])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    return np.stack(outputs)
 
 
 def test_what_is_left_out_and_cut_off_is_told(desk: Desk, texts: list[str]) -> None:

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace harness {
@@ -30,7 +31,19 @@ ModelBytes::ModelBytes(const File& file, Loading loading)
   }
 }
 
-ModelBytes::~ModelBytes() {
+ModelBytes::~ModelBytes() { release(); }
+
+void ModelBytes::replace(const std::vector<uint8_t>& bytes) {
+  void* copy = nullptr;
+  if (::posix_memalign(&copy, kAlignment, bytes.size()) != 0) throw std::bad_alloc();
+  std::memcpy(copy, bytes.data(), bytes.size());
+  release();
+  data_ = copy;
+  size_ = bytes.size();
+  loading_ = Loading::kHeap;
+}
+
+void ModelBytes::release() {
   if (loading_ != Loading::kHeap) {
     ::munmap(data_, size_);
   } else {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 #include "file.h"
 #include "job.h"
@@ -16,10 +18,16 @@ class ModelBytes {
   ModelBytes(const ModelBytes&) = delete;
   ModelBytes& operator=(const ModelBytes&) = delete;
 
+  // Other bytes in place of the file's, which are let go.
+  void replace(const std::vector<uint8_t>& bytes);
+
   const void* data() const { return data_; }
+  uint8_t* heap_data() { return static_cast<uint8_t*>(data_); }  // after replace
   size_t size() const { return size_; }
 
  private:
+  void release();
+
   void* data_ = nullptr;
   size_t size_ = 0;
   Loading loading_;

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "errors.h"
+#include "json.h"
 #include "model_description.h"
 
 namespace harness {
@@ -111,9 +112,26 @@ ModelSession::~ModelSession() {
 void ModelSession::load(const File& model, Loading loading) {
   if (model.size_bytes() == 0) throw JobError(FailureCode::kModelInvalid, "the model's file is empty");
   bytes_ = std::make_unique<ModelBytes>(model, loading);
+  expose_states();
   check(functions_.CreateModelFromBuffer(environment_, bytes_->data(), bytes_->size(), &model_),
         FailureCode::kModelInvalid, "the model cannot be loaded");
   describe_signature();
+  if (states_ != nullptr) states_->restore_flags(bytes_->heap_data());
+}
+
+void ModelSession::expose_states() {
+  auto states = std::make_unique<ModelStates>(bytes_->data(), bytes_->size());
+  if (states->empty()) return;
+  if (states->has_hidden()) {
+    throw JobError(FailureCode::kRuntimeUnsupported,
+                   "the model keeps variables in a graph that it only calls, such as a loop's body");
+  }
+  try {
+    bytes_->replace(states->with_inputs(bytes_->data(), bytes_->size()));
+  } catch (const FormatError& error) {
+    throw JobError(FailureCode::kModelInvalid, error.what());
+  }
+  states_ = std::move(states);
 }
 
 void ModelSession::describe_signature() {
@@ -131,6 +149,12 @@ void ModelSession::describe_signature() {
     need(functions_.GetSignatureInputName(signature_, i, &name));
     need(functions_.GetSignatureInputTensorByIndex(signature_, i, &tensor));
     inputs_.push_back(describe_tensor(functions_, tensor, name, FailureCode::kInputMismatch));
+  }
+  if (states_ != nullptr) {
+    if (inputs_.size() < states_->count()) throw JobError(FailureCode::kModelInvalid, "the model's states");
+    const auto first_state = inputs_.end() - static_cast<std::ptrdiff_t>(states_->count());
+    state_tensors_.assign(first_state, inputs_.end());
+    inputs_.erase(first_state, inputs_.end());
   }
   need(functions_.GetNumSignatureOutputs(signature_, &count));
   for (size_t i = 0; i < count; ++i) {
@@ -212,6 +236,12 @@ void ModelSession::create_buffers() {
     }
     input_buffers_.push_back(create_buffer(tensor));
   }
+  for (const TensorInfo& tensor : state_tensors_) {
+    if (!element_count(tensor.shape)) {
+      throw JobError(FailureCode::kModelInvalid, "a variable has the unusable shape " + shape_text(tensor.shape));
+    }
+    input_buffers_.push_back(create_buffer(tensor));
+  }
   for (const TensorInfo& tensor : outputs_) {
     if (!element_count(tensor.shape)) {
       throw JobError(FailureCode::kOutputUnsupported, "output '" + tensor.name + "' has the shape " +
@@ -263,7 +293,19 @@ ModelSession::ProfiledRun ModelSession::run_profiled() {
   return run;
 }
 
+void ModelSession::clear_states() {
+  for (size_t i = 0; i < state_tensors_.size(); ++i) {
+    const TensorInfo& tensor = state_tensors_[i];
+    // As TensorFlow Lite clears them: an int8 zero is its zero point.
+    const bool shifted = tensor.dtype == DType::kInt8 && tensor.quantization;
+    const int zero = shifted ? static_cast<int>(tensor.quantization->zero_point) : 0;
+    with_buffer(input_buffers_[inputs_.size() + i], litert::kLockWrite,
+                [&](void* bytes) { std::memset(bytes, zero, static_cast<size_t>(tensor.size_bytes())); });
+  }
+}
+
 uint64_t ModelSession::run_ns() {
+  clear_states();
   const uint64_t before = monotonic_ns();
   const litert::Status status =
       functions_.RunCompiledModel(compiled_, kSignatureIndex, input_buffers_.size(), input_buffers_.data(),

@@ -11,6 +11,7 @@
 #include "job.h"
 #include "litert_library.h"
 #include "model_bytes.h"
+#include "model_states.h"
 #include "tensor_info.h"
 
 namespace harness {
@@ -65,12 +66,14 @@ class ModelSession {
   };
   ProfiledRun run_profiled();
 
-  // One invocation; the time it took, at least 1 ns. Throws JobError(invoke_failed, output_unsupported,
+  // One invocation from cleared states; the time it took, at least 1 ns. Throws JobError(invoke_failed, output_unsupported,
   // out_of_memory).
   uint64_t run_ns();
 
  private:
   void describe_signature();
+  void expose_states();
+  void clear_states();
   void look_for_accelerator();
   void create_compiled_model(const CompileOptions& options);
   bool resize_inputs(const std::vector<std::vector<int32_t>>& shapes);
@@ -87,7 +90,9 @@ class ModelSession {
   litert::Model model_ = nullptr;
   litert::Signature signature_ = nullptr;
   litert::CompiledModel compiled_ = nullptr;
+  std::unique_ptr<ModelStates> states_;
   std::vector<TensorInfo> inputs_;
+  std::vector<TensorInfo> state_tensors_;  // the runtime's inputs behind inputs_
   std::vector<TensorInfo> outputs_;
   bool outputs_are_free_ = false;  // the file leaves a dimension of one open
   std::vector<litert::TensorBuffer> input_buffers_;
