@@ -15,7 +15,7 @@ _PACKAGE = _ROOT / "harness"
 # One row a layer, outermost first: a part imports only parts of the rows below its own.
 _LAYERS = (
     {"__main__"},
-    {"cli", "pytest_plugin"},
+    {"cli", "pytest_plugin", "pytest_virtual_iphone"},
     {"pipeline"},
     {
         "models",

@@ -7,9 +7,9 @@ import contextlib
 import inspect
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from harness.virtual_iphone.faults import Fault, parse_fault
 from harness.virtual_iphone.identity import DEFAULT_IOS, PhoneIdentity
@@ -36,7 +36,13 @@ class BackgroundPhones:
     def identities(self) -> list[PhoneIdentity]:
         return [phone.identity for phone in self._phones.phones]
 
-    def call(self, action: Callable[[Phone], T | Awaitable[T]], phone: int = 0) -> T:
+    @overload
+    def call(self, action: Callable[[Phone], Coroutine[Any, Any, T]], phone: int = 0) -> T: ...
+
+    @overload
+    def call(self, action: Callable[[Phone], T], phone: int = 0) -> T: ...
+
+    def call(self, action: Callable[[Phone], T | Coroutine[Any, Any, T]], phone: int = 0) -> T:
         """What ``action`` returns, called with a phone on the phones' own thread; awaited where it is awaitable."""
 
         async def run() -> T:

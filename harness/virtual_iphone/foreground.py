@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-from harness.virtual_iphone.installing import install_package
-from harness.virtual_iphone.runner_ipa import write_runner_ipa
+from harness.virtual_iphone.installing import install_runner as put_runner_on
 from harness.virtual_iphone.virtual_phones import VirtualPhones
 
 
@@ -23,15 +20,7 @@ async def serve_until_interrupted(
         loop.add_signal_handler(number, ended.set)
     async with phones:
         if install_runner:
-            await _install_runner(phones)
+            for phone in phones.phones:
+                await put_runner_on(phone)
         announce()
         await ended.wait()
-
-
-async def _install_runner(phones: VirtualPhones) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        for phone in phones.phones:
-            version = phone.setup.programs.runtime_version
-            package = write_runner_ipa(Path(folder) / "runner.ipa", version)
-            async for _ in install_package(phone, package):
-                pass

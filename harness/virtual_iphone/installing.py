@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.virtual_iphone.ipa import BadPackageError, read_package, unpack
 from harness.virtual_iphone.phone import Phone
+from harness.virtual_iphone.runner_ipa import write_runner_ipa
 
 
 async def install_package(phone: Phone, file: Path) -> AsyncGenerator[tuple[int, str], None]:
@@ -32,3 +33,11 @@ async def install_package(phone: Phone, file: Path) -> AsyncGenerator[tuple[int,
         phone.apps.put(package.bundle_id, bundle, is_development_signed=package.is_development_signed)
     yield 90, "GeneratingApplicationMap"
     phone.log.write("installd", 1, f"installed {package.bundle_id}")
+
+
+async def install_runner(phone: Phone) -> None:
+    """Install the runner app made for virtual phones."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_runner_ipa(Path(folder) / "runner.ipa", phone.setup.programs.runtime_version)
+        async for _ in install_package(phone, file):
+            pass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ from job_bench import Bench, tensor_encoding
 
 from harness.core.jobs import StopRule
 from harness.pipeline.installed_programs import installed_programs
-from harness.virtual_iphone.background import BackgroundPhones, background_phones
-from harness.virtual_iphone.installing import install_package
+from harness.pytest_virtual_iphone import StartVirtualIphones
+from harness.virtual_iphone.background import BackgroundPhones
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.programs import Programs
 from harness.virtual_iphone.runner_ipa import RUNNER_BUNDLE_ID, write_runner_ipa
@@ -33,22 +33,6 @@ def runner_ipa(tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> 
 
 
 @pytest.fixture
-def start_phones(
-    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[StartPhones]:
-    """Starts phones and points every client in this process and its children at them."""
-    with ExitStack() as stack:
-
-        def start(**options: object) -> BackgroundPhones:
-            phones = stack.enter_context(background_phones(programs, **options))  # type: ignore[arg-type]
-            monkeypatch.setenv("HOME", str(tmp_path))
-            monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", phones.usbmuxd_address)
-            return phones
-
-        yield start
-
-
-@pytest.fixture
 def put_job(tiny_models: Path, programs: Programs) -> Callable[..., Path]:
     """Writes a job of the tiny image model into the runner's inbox on a phone; returns the job's folder there."""
 
@@ -65,18 +49,11 @@ def put_job(tiny_models: Path, programs: Programs) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def phone_with_runner(start_phones: StartPhones, runner_ipa: Path) -> StartPhones:
+def start_phones(virtual_iphones: StartVirtualIphones) -> StartVirtualIphones:
+    return virtual_iphones
+
+
+@pytest.fixture
+def phone_with_runner(virtual_iphones: StartVirtualIphones) -> StartPhones:
     """Starts phones that have the runner app already."""
-
-    def start(**options: object) -> BackgroundPhones:
-        phones = start_phones(**options)
-
-        async def install(phone: Phone) -> None:
-            async for _ in install_package(phone, runner_ipa):
-                pass
-
-        for number in range(len(phones.identities)):
-            phones.call(install, number)
-        return phones
-
-    return start
+    return functools.partial(virtual_iphones, install_runner=True)
