@@ -219,7 +219,7 @@ class Job(Value):
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
-        """All that the runner reads, each once."""
+        """All that the runner reads, each once, the model last: it is the one that tells the job apart."""
         texts = [self.keystrokes.texts] if self.keystrokes else []
         return tuple(dict.fromkeys([*(one.blob for one in self.inputs), *texts, self.model]))
 

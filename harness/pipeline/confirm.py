@@ -155,11 +155,14 @@ def _jobs_of(folder: RunFolder, variant: str) -> list[ScheduledJob]:
 def _place(
     folder: RunFolder, stored: ScheduledJob, root: Path, job_id: str, round_index: int
 ) -> ScheduledJob:
-    job = read_job(job_folder(folder.path, stored.job_id))
+    # Only the timed pass is run again, not what came after it.
+    job = read_job(job_folder(folder.path, stored.job_id)).model_copy(
+        update={"job_id": job_id, "keystrokes": None}
+    )
     blobs = BlobStore(folder.path)
-    for blob in (job.model, *(one.blob for one in job.inputs)):
+    for blob in job.blobs:
         blobs.link_into(blob, root)
-    write_job(root, job.model_copy(update={"job_id": job_id}))
+    write_job(root, job)
     return ScheduledJob(
         job_id=job_id,
         variant=stored.variant,

@@ -16,9 +16,19 @@ import pytest
 from job_bench import Bench, pixel_encoding, steady_samples, tensor_encoding
 from shared_phones import LAUNCHING_IOS, SharedPhone, SharedPhones
 
-from harness.core.events import Event, JobFinished, JobStarted, ModelDescribed, Samples, Stage, TargetClass
-from harness.core.jobs import Job, StopRule
+from harness.core.events import (
+    Event,
+    JobFinished,
+    JobStarted,
+    Keystrokes,
+    ModelDescribed,
+    Samples,
+    Stage,
+    TargetClass,
+)
+from harness.core.jobs import CharacterEncoding, Job, StopRule
 from harness.core.runs import JobOutcome, JobStatus
+from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.errors import TargetError
 from harness.targets.base import Target
 from harness.targets.local import LocalTarget, RuntimeLibrary, find_runtime_library
@@ -115,6 +125,19 @@ def test_a_job_finishes(make: MakeTarget, bench: Bench, recording: Path, tiny_mo
     outputs = read_output_records(bench.folder() / "outputs.bin", described, job.input_count)
     assert outputs[0].shape == (COUNT, 1, 10)
     assert np.allclose(outputs[0].sum(axis=2), 1)
+
+
+@every_target
+def test_a_job_that_types_texts(make: MakeTarget, bench: Bench, recording: Path, tiny_models: Path) -> None:
+    """The texts are a blob of their own, which has to reach the target like the others."""
+    rule = TextEncoding(alphabet="abcdefghijklmnopqrstuvwxyz ", length=12)
+    records = encode_texts(["one", "two"], rule)[:, np.newaxis]
+    model = tiny_models / "tokens_int32.tflite"
+    bench.job(model, [("", records, CharacterEncoding.of(rule))], typed=["three four", "five"])
+    outcome, _ = run(make(bench, recording), bench)
+    assert outcome.status is JobStatus.FINISHED, outcome
+    (typed,) = [event for event in bench.events() if isinstance(event, Keystrokes)]
+    assert (typed.texts, len(typed.latency_ns)) == (2, 14)
 
 
 @every_target

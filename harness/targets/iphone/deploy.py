@@ -24,7 +24,6 @@ from harness.targets.iphone.deployment import (
     Owner,
     PushPlan,
     clearing,
-    needed_blobs,
     outdated,
     parked_name,
     plan_push,
@@ -55,7 +54,7 @@ async def deploy(
     for folder in (_BLOBS, _JOBS):
         await files.make_folders(folder)
     await _clear(files, token, job_ids)
-    blobs = tuple(dict.fromkeys(blob for job in jobs for blob in needed_blobs(job)))
+    blobs = tuple(dict.fromkeys(blob for job in jobs for blob in job.blobs))
     pushed = await push_blobs(files, root, blobs, on_note)
     for job in jobs:
         await _place(files, root, job, token)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
-from harness.core.jobs import Blob, Count, Job
+from harness.core.jobs import Blob, Count
 from harness.core.value import Value
 
 INBOX = "Documents/inbox"
@@ -67,12 +67,6 @@ class PushPlan(Value):
     remove_blobs: tuple[str, ...]
     missing_bytes: Count
     """What no clearing can make room for; 0: it fits."""
-
-
-def needed_blobs(job: Job) -> tuple[Blob, ...]:
-    """Each once, the model last: it is the one that tells the job apart."""
-    blobs = dict.fromkeys([*(job_input.blob for job_input in job.inputs), job.model])
-    return tuple(blobs)
 
 
 def parked_name(job: JobThere) -> str:

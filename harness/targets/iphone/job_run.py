@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.events import JobFailed, JobFinished
 from harness.core.system_memory import SystemMemory
 from harness.targets.iphone.deploy import deploy
-from harness.targets.iphone.deployment import INBOX, needed_blobs
+from harness.targets.iphone.deployment import INBOX
 from harness.targets.iphone.device.developer import SYSMONTAP_MS, Developer, ProcessEnd
 from harness.targets.iphone.device.files import PhoneFiles
 from harness.targets.iphone.device.session import PhoneSession
@@ -109,7 +109,7 @@ class JobRun:
         elif isinstance(last, JobFailed) and last.code in _LOST_BLOBS and not self._blobs_pushed_again:
             # A transfer that the size did not betray: the hash did, on the phone. Once more, from the beginning.
             self._blobs_pushed_again = True
-            for blob in needed_blobs(read_job(self._local)):
+            for blob in read_job(self._local).blobs:
                 await files.remove(f"{INBOX}/blobs/{blob.sha256}")
             return await self._attempt()
         await follower.remove(files)
