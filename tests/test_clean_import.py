@@ -50,6 +50,7 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["gate", "--help"],
         ["compare", "--help"],
         ["explain", "--help"],
+        ["rescue", "--help"],
         ["history", "--help"],
         ["baseline", "list", "--help"],
         ["inspect", "--help"],

@@ -40,6 +40,7 @@ _VERBS = {
     "gate": "Judge a stored run again, by its own or another policy.",
     "compare": "Compare two stored runs.",
     "explain": "Tell why a variant's labels differ from the reference's.",
+    "rescue": "Search the smallest mixed form of a variant that meets the policy.",
     "history": "Show how the figures went over the stored runs.",
     "baseline": "Keep the runs that releases are compared with.",
     "emoji": "Train a model that suggests emoji for a text, and export it.",

@@ -37,6 +37,33 @@ class Recipe(StrEnum):
         """Whether it is a form of a TensorFlow graph, and so takes no other source."""
         return self in (Recipe.STRIPPED, Recipe.FOLDED, Recipe.MEMORY_MAPPED)
 
+    @property
+    def is_mixable(self) -> bool:
+        """Whether the quantizer can leave some layers of it in float."""
+        return self in (Recipe.FLOAT16, Recipe.DYNAMIC_INT8, Recipe.INT8, Recipe.INT16X8)
+
+
+class Granularity(StrEnum):
+    """How many scales a quantized weight tensor has: one for each output channel, or one."""
+
+    CHANNEL = "channel"
+    TENSOR = "tensor"
+
+
+class Form(Value):
+    """All that decides the bytes of a variant, given its source: the recipe, and what it leaves out.
+
+    ``keep_float`` names layers by the first tensor they give, as ``harness explain`` lists them; those stay in float.
+    """
+
+    recipe: Recipe
+    keep_float: tuple[str, ...] = ()
+    granularity: Granularity = Granularity.CHANNEL
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.keep_float and self.granularity is Granularity.CHANNEL
+
 
 @dataclass(frozen=True)
 class VariantSpec:
@@ -48,6 +75,12 @@ class VariantSpec:
     threads: int | None = None
     accelerator: Accelerator | None = None
     profile: int | None = None
+    keep_float: tuple[str, ...] = ()
+    granularity: Granularity = Granularity.CHANNEL
+
+    @property
+    def form(self) -> Form:
+        return Form(recipe=self.recipe, keep_float=self.keep_float, granularity=self.granularity)
 
     def settings(self, of_run: RunSettings) -> RunSettings:
         """How its jobs run."""
@@ -77,6 +110,8 @@ class Variant(Value):
     model: Blob
     compressed_bytes: Count
     build: Build
+    keep_float: tuple[str, ...] = ()
+    """Layers that a mixed variant keeps in float."""
 
     @property
     def file_bytes(self) -> int:

@@ -110,6 +110,15 @@ class TfliteContents:
         ]
         return tuple(sorted(uses, key=lambda use: (-use.count, use.op, use.version)))
 
+    def operators(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """For each operator of the main graph, in order: the first tensor it gives, and those it reads, by name."""
+        graph = self._graphs[0]
+        for operator in graph.table.tables(3):
+            reads = tuple(
+                _name(self._tensor(graph, index)) for index in operator.numbers(1, "i") if index >= 0
+            )
+            yield self._first_output(graph, operator), reads
+
     def _first_output(self, graph: _Graph, operator: Table) -> str:
         outputs = operator.numbers(2, "i")
         return _name(self._tensor(graph, outputs[0])) if outputs else ""

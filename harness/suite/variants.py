@@ -8,17 +8,27 @@ from pydantic import Field, model_validator
 
 from harness.core.jobs import MOST_PROFILE_RUNS, Accelerator, Loading
 from harness.core.value import Value
-from harness.core.variants import Recipe, VariantName, VariantSpec
+from harness.core.variants import Granularity, Recipe, VariantName, VariantSpec
 
 
 class NamedVariantSection(Value):
-    """``[variants.named.NAME]``: a recipe once more, run in another way."""
+    """``[variants.named.NAME]``: a recipe once more, built or run in another way."""
 
     recipe: Recipe
     loading: Loading | None = None
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     accelerator: Accelerator | None = None
     profile: Annotated[int, Field(ge=0, le=MOST_PROFILE_RUNS)] | None = None
+    keep_float: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    granularity: Granularity = Granularity.CHANNEL
+
+    @model_validator(mode="after")
+    def _only_quantized_recipes_are_mixed(self) -> NamedVariantSection:
+        is_mixed = bool(self.keep_float) or self.granularity is not Granularity.CHANNEL
+        if is_mixed and not self.recipe.is_mixable:
+            mixable = ", ".join(recipe.value for recipe in Recipe if recipe.is_mixable)
+            raise ValueError(f"keep_float and granularity are for {mixable}, not for {self.recipe.value}")
+        return self
 
 
 class VariantsSection(Value):
@@ -49,6 +59,8 @@ class VariantsSection(Value):
                 section.threads,
                 section.accelerator,
                 section.profile,
+                section.keep_float,
+                section.granularity,
             )
             for name, section in self.named.items()
         )

@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 
 from harness.core.model_io import ModelIO
-from harness.core.variants import Build, FailedBuild, Recipe, Variant, VariantSpec
+from harness.core.variants import Build, FailedBuild, Form, Variant, VariantSpec
 from harness.errors import BuildError, HarnessError
 from harness.models.source import SourceFormat, SourceModel
 from harness.variants.cache import CacheEntry, VariantCache, cache_key
@@ -75,17 +75,17 @@ def build_variants(
                 session.processes.kill_all()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return [_outcome(spec, outcomes[spec.recipe]) for spec in specs]
+    return [_outcome(spec, outcomes[spec.form]) for spec in specs]
 
 
 def _silent(name: str, state: BuildState, seconds: float) -> None:
     del name, state, seconds
 
 
-def _names(specs: Sequence[VariantSpec]) -> dict[Recipe, list[str]]:
-    names: dict[Recipe, list[str]] = {}
+def _names(specs: Sequence[VariantSpec]) -> dict[Form, list[str]]:
+    names: dict[Form, list[str]] = {}
     for spec in specs:
-        names.setdefault(spec.recipe, []).append(spec.name)
+        names.setdefault(spec.form, []).append(spec.name)
     return names
 
 
@@ -107,6 +107,7 @@ def _outcome(spec: VariantSpec, outcome: _Found | BuildError) -> Variant | Faile
         model=entry.model,
         compressed_bytes=entry.compressed_bytes,
         build=Build(duration_s=entry.duration_s, cached=outcome.cached, tools=entry.tools),
+        keep_float=spec.keep_float,
     )
 
 
@@ -121,20 +122,20 @@ class _Session:
     cache: VariantCache
     timeout_s: float
     on_progress: OnProgress
-    names: Mapping[Recipe, list[str]]
+    names: Mapping[Form, list[str]]
     work: Path
     processes: WorkerProcesses = field(default_factory=WorkerProcesses)
 
-    def build_all(self, pool: ThreadPoolExecutor, threads: int) -> dict[Recipe, _Found | BuildError]:
-        outcomes: dict[Recipe, _Found | BuildError] = {}
-        for recipe in self.names:
-            known = self._known(recipe)
+    def build_all(self, pool: ThreadPoolExecutor, threads: int) -> dict[Form, _Found | BuildError]:
+        outcomes: dict[Form, _Found | BuildError] = {}
+        for form in self.names:
+            known = self._known(form)
             if known is not None:
-                outcomes[recipe] = known
-        waiting = [recipe for recipe in self.names if recipe not in outcomes]
-        for recipe in waiting:
-            self._report(recipe, "queued")
-        bases = dict.fromkeys(base for recipe in waiting if (base := SPECS[recipe].base) is not None)
+                outcomes[form] = known
+        waiting = [form for form in self.names if form not in outcomes]
+        for form in waiting:
+            self._report(form, "queued")
+        bases = dict.fromkeys(base for form in waiting if (base := _base(form)) is not None)
         for base in bases:
             if base not in outcomes and base not in waiting:
                 known = self._known(base)
@@ -143,44 +144,45 @@ class _Session:
                 else:
                     waiting.insert(0, base)
         calibration_file = self._write_calibration(waiting)
-        running: dict[Recipe, Future[_Found | BuildError]] = {}
+        running: dict[Form, Future[_Found | BuildError]] = {}
         # Those without a base first: the others wait for them, and must not take all threads meanwhile.
-        for recipe in sorted(waiting, key=lambda each: SPECS[each].base is not None):
-            base = SPECS[recipe].base
+        for form in sorted(waiting, key=lambda each: _base(each) is not None):
+            base = _base(form)
             before = None if base is None else running.get(base) or _settled(outcomes[base])
-            running[recipe] = pool.submit(self._build, recipe, before, calibration_file, threads)
-        for recipe, future in running.items():
-            outcomes[recipe] = future.result()
+            running[form] = pool.submit(self._build, form, before, calibration_file, threads)
+        for form, future in running.items():
+            outcomes[form] = future.result()
         return outcomes
 
-    def _known(self, recipe: Recipe) -> _Found | BuildError | None:
+    def _known(self, form: Form) -> _Found | BuildError | None:
         """From the cache, or known to be impossible without trying."""
+        recipe = form.recipe
         try:
             if recipe.needs_graph and not self.source.format.is_graph:
                 raise no_graph(self.source.format)
             if recipe.needs_calibration and (self.calibration is None or self.calibration.count < 1):
                 raise no_calibration()
-            entry = self.cache.find(self._key(recipe))
+            entry = self.cache.find(self._key(form))
         except (BuildError, OSError) as error:
-            self._report(recipe, "failed")
+            self._report(form, "failed")
             return _as_build_error(error)
         if entry is None:
             return None
-        self._report(recipe, "cached")
+        self._report(form, "cached")
         return _Found(entry, cached=True)
 
-    def _key(self, recipe: Recipe) -> str:
+    def _key(self, form: Form) -> str:
         return cache_key(
             source_sha256=self.source.sha256,
-            recipe=recipe,
+            form=form,
             calibration_sha256=self.calibration.sha256 if self.calibration else None,
-            tools=tools_of(recipe, self.source.format),
+            tools=tools_of(form.recipe, self.source.format),
             io=self.io if self.source.format.is_graph else None,
             input_shape=self.input_shape,
         )
 
-    def _write_calibration(self, waiting: Sequence[Recipe]) -> Path | None:
-        if self.calibration is None or not any(recipe.needs_calibration for recipe in waiting):
+    def _write_calibration(self, waiting: Sequence[Form]) -> Path | None:
+        if self.calibration is None or not any(form.recipe.needs_calibration for form in waiting):
             return None
         self.calibration.check()
         path = self.work / "calibration.npy"
@@ -189,33 +191,33 @@ class _Session:
 
     def _build(
         self,
-        recipe: Recipe,
+        form: Form,
         before: Future[_Found | BuildError] | None,
         calibration: Path | None,
         threads: int,
     ) -> _Found | BuildError:
         base = before.result() if before else None
         if isinstance(base, BuildError):
-            self._report(recipe, "failed")
+            self._report(form, "failed")
             problem = f"starts from the float32 variant, which failed: {base.problem}"
             return BuildError(problem, next_step=base.next_step)
-        self._report(recipe, "converting")
+        self._report(form, "converting")
         started = time.perf_counter()
         try:
-            entry = self._convert(recipe, base.entry if base else None, calibration, threads)
+            entry = self._convert(form, base.entry if base else None, calibration, threads)
         except (HarnessError, OSError) as error:
-            self._report(recipe, "failed", time.perf_counter() - started)
+            self._report(form, "failed", time.perf_counter() - started)
             return _as_build_error(error)
-        self._report(recipe, "done", time.perf_counter() - started)
+        self._report(form, "done", time.perf_counter() - started)
         return _Found(entry, cached=False)
 
     def _convert(
-        self, recipe: Recipe, base: CacheEntry | None, calibration: Path | None, threads: int
+        self, form: Form, base: CacheEntry | None, calibration: Path | None, threads: int
     ) -> CacheEntry:
-        folder = self.work / recipe.value
-        folder.mkdir()
+        recipe = form.recipe
+        folder = Path(tempfile.mkdtemp(prefix=f"{recipe.value}-", dir=self.work))
         request = BuildRequest(
-            recipe=recipe,
+            form=form,
             input=str(self.cache.path(base).resolve() if base else self.source.path.resolve()),
             input_format=SourceFormat.TFLITE if base else self.source.format,
             calibration=str(calibration) if calibration and recipe.needs_calibration else None,
@@ -227,17 +229,23 @@ class _Session:
         )
         result = self.processes.run(request, folder, self.timeout_s)
         return self.cache.put(
-            self._key(recipe),
-            recipe,
+            self._key(form),
+            form,
             Path(request.output),
             compressed_bytes=result.compressed_bytes,
             duration_s=result.duration_s,
             tools=tools_of(recipe, self.source.format),
         )
 
-    def _report(self, recipe: Recipe, state: BuildState, seconds: float = 0.0) -> None:
-        for name in self.names.get(recipe, [recipe.value]):
+    def _report(self, form: Form, state: BuildState, seconds: float = 0.0) -> None:
+        for name in self.names.get(form, [form.recipe.value]):
             self.on_progress(name, state, seconds)
+
+
+def _base(form: Form) -> Form | None:
+    """What ``form`` starts from; ``None``: the source model."""
+    base = SPECS[form.recipe].base
+    return None if base is None else Form(recipe=base)
 
 
 def _as_build_error(error: HarnessError | OSError) -> BuildError:

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from harness.core.jobs import Blob, Count, Sha256
 from harness.core.model_io import ModelIO
 from harness.core.value import Value
-from harness.core.variants import Recipe
+from harness.core.variants import Form, Recipe
 from harness.errors import WireError
 from harness.wire.blobs import BlobStore
 
@@ -43,7 +43,7 @@ class CacheEntry(Value):
 def cache_key(
     *,
     source_sha256: str,
-    recipe: Recipe,
+    form: Form,
     calibration_sha256: str | None,
     tools: Mapping[str, str],
     io: ModelIO | None = None,
@@ -56,10 +56,13 @@ def cache_key(
     parts: dict[str, object] = {
         "format": VARIANT_FORMAT_VERSION,
         "source": source_sha256,
-        "recipe": recipe.value,
-        "calibration": calibration_sha256 if recipe.needs_calibration else None,
+        "recipe": form.recipe.value,
+        "calibration": calibration_sha256 if form.recipe.needs_calibration else None,
         "tools": dict(tools),
     }
+    if not form.is_plain:
+        parts["keep_float"] = sorted(form.keep_float)
+        parts["granularity"] = form.granularity.value
     if io is not None:
         parts["io"] = io.model_dump(mode="json")
         parts["input_shape"] = input_shape
@@ -94,7 +97,7 @@ class VariantCache:
     def put(
         self,
         key: str,
-        recipe: Recipe,
+        form: Form,
         file: Path,
         *,
         compressed_bytes: int,
@@ -104,7 +107,7 @@ class VariantCache:
         """Store a copy of ``file`` as the build named ``key``."""
         entry = CacheEntry(
             key=key,
-            recipe=recipe,
+            recipe=form.recipe,
             model=self.blobs.put_file(file),
             compressed_bytes=compressed_bytes,
             duration_s=duration_s,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.events import TensorInfo
-from harness.core.variants import Recipe
+from harness.core.variants import Form, Granularity, Recipe
 from harness.errors import BuildError
 from harness.models.tflite import read_tflite
+from harness.models.tflite_contents import OpenedTflite
 from harness.variants.recipes import no_calibration
 
 _ACTIVATION_BITS: Final = {Recipe.INT8: 8, Recipe.INT16X8: 16}
@@ -21,7 +24,7 @@ LEAST_DYNAMIC_ELEMENTS: Final = 1024
 and the first layers of an image model have large activations, which would be quantized at every run."""
 
 
-def quantize(recipe: Recipe, base: Path, samples: NDArray[Any] | None, *, threads: int) -> bytes:
+def quantize(form: Form, base: Path, samples: NDArray[Any] | None, *, threads: int) -> bytes:
     """The float32 model in ``base``, quantized.
 
     ``samples`` is ``[n, *input_shape]`` for the recipes that need calibration.
@@ -29,9 +32,10 @@ def quantize(recipe: Recipe, base: Path, samples: NDArray[Any] | None, *, thread
     Raises:
         BuildError: the samples do not fit the model, or nothing in the model can be quantized.
     """
-    samples = _checked_samples(base, samples) if recipe.needs_calibration else None
+    samples = _checked_samples(base, samples) if form.recipe.needs_calibration else None
+    kept = _kept_in_float(form, base)
     try:
-        return _quantized(recipe, base, samples, threads)
+        return _quantized(form, kept, base, samples, threads)
     # The quantizer raises whatever it meets: ValueError, RuntimeError, KeyError, NotImplementedError.
     except Exception as error:
         raise BuildError(
@@ -40,10 +44,12 @@ def quantize(recipe: Recipe, base: Path, samples: NDArray[Any] | None, *, thread
         ) from error
 
 
-def _quantized(recipe: Recipe, base: Path, samples: NDArray[Any] | None, threads: int) -> bytes:
+def _quantized(
+    form: Form, kept: Sequence[str], base: Path, samples: NDArray[Any] | None, threads: int
+) -> bytes:
     from litert_quantizer.quantizer import Quantizer
 
-    manager = _recipe_manager(recipe)
+    manager = _recipe_manager(form, kept)
     model = base.read_bytes()
     ranges = None
     if samples is not None:
@@ -55,19 +61,22 @@ def _quantized(recipe: Recipe, base: Path, samples: NDArray[Any] | None, threads
     return bytes(result.quantized_model)
 
 
-def _recipe_manager(recipe: Recipe) -> Any:
+def _recipe_manager(form: Form, kept: Sequence[str]) -> Any:
     from litert_quantizer import qtyping
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.recipe_manager import RecipeManager
 
+    recipe = form.recipe
+    granularity = {
+        Granularity.CHANNEL: qtyping.QuantGranularity.CHANNELWISE,
+        Granularity.TENSOR: qtyping.QuantGranularity.TENSORWISE,
+    }[form.granularity]
     manager = RecipeManager()
     everywhere = {"regex": ".*", "operation_name": qtyping.TFLOperationName.ALL_SUPPORTED}
     if recipe is Recipe.FLOAT16:
         manager.add_weight_only_config(**everywhere, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
     elif recipe is Recipe.DYNAMIC_INT8:
-        weights = qtyping.TensorQuantizationConfig(
-            num_bits=8, symmetric=True, granularity=qtyping.QuantGranularity.CHANNELWISE
-        )
+        weights = qtyping.TensorQuantizationConfig(num_bits=8, symmetric=True, granularity=granularity)
         config = qtyping.OpQuantizationConfig(
             weight_tensor_config=weights,
             compute_precision=qtyping.ComputePrecision.INTEGER,
@@ -77,8 +86,39 @@ def _recipe_manager(recipe: Recipe) -> Any:
         manager.add_quantization_config(**everywhere, op_config=config)
     else:
         bits = _ACTIVATION_BITS[recipe]
-        manager.add_static_config(**everywhere, activation_num_bits=bits, weight_num_bits=8)
+        manager.add_static_config(
+            **everywhere, activation_num_bits=bits, weight_num_bits=8, weight_granularity=granularity
+        )
+    for tensor in kept:
+        manager.add_quantization_config(
+            # The quantizer searches in the names of all that an operation gives, each ended by a semicolon.
+            regex=f"^{re.escape(tensor)};",
+            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
+        )
     return manager
+
+
+def _kept_in_float(form: Form, base: Path) -> tuple[str, ...]:
+    """The tensors that stay float: what ``keep_float`` names, and inputs of the model that only those layers read.
+
+    Raises:
+        BuildError: a layer is not there; a misspelt one would be quantized without a word.
+    """
+    if not form.keep_float:
+        return ()
+    with OpenedTflite(base) as contents:
+        operators = list(contents.operators())
+        inputs, _ = contents.interface()
+        names = [tensor.name for tensor in inputs]
+    unknown = set(form.keep_float) - {gives for gives, _ in operators}
+    if unknown:
+        raise BuildError(
+            f"no operation gives {min(unknown)!r}, which keep_float names",
+            next_step="Take the names from 'harness explain RUN VARIANT --json'.",
+        )
+    quantized_reads = {name for gives, reads in operators if gives not in form.keep_float for name in reads}
+    return (*form.keep_float, *(name for name in names if name not in quantized_reads))
 
 
 def _activation_ranges(model: bytes, data: dict[str, list[Any]], manager: Any, threads: int) -> Any:

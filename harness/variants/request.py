@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from harness.core.jobs import Count, Dimension
 from harness.core.model_io import ModelIO
 from harness.core.value import Value
-from harness.core.variants import Recipe
+from harness.core.variants import Form
 from harness.models.source import SourceFormat
 
 
@@ -19,7 +19,7 @@ class BuildRequest(Value):
     ``io`` and ``input_shape`` (batch axis included) are for source models that leave them open.
     """
 
-    recipe: Recipe
+    form: Form
     input: str
     input_format: SourceFormat
     calibration: str | None

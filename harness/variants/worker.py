@@ -35,9 +35,9 @@ def carry_out(request: BuildRequest) -> Built:
     started = time.perf_counter()
     output = Path(request.output)
     output.write_bytes(_build(request))
-    if SPECS[request.recipe].is_quantized and read_tflite(output).is_float32:
+    if SPECS[request.form.recipe].is_quantized and read_tflite(output).is_float32:
         raise BuildError(
-            f"nothing in the model can be quantized by {request.recipe.value}",
+            f"nothing in the model can be quantized by {request.form.recipe.value}",
             next_step="Leave out this recipe: the file would be the float32 one.",
         )
     run_once(output)
@@ -49,14 +49,14 @@ def carry_out(request: BuildRequest) -> Built:
 
 def _build(request: BuildRequest) -> bytes:
     path = Path(request.input)
-    if request.recipe is Recipe.FLOAT32:
+    if request.form.recipe is Recipe.FLOAT32:
         return to_float32(request.input_format, path, request.io, request.input_shape)
-    if request.recipe.needs_graph:
-        return to_graph_form(request.recipe, request.input_format, path, request.io, request.input_shape)
-    if request.recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
-        fitted = request.recipe is Recipe.ROUNDED_FITTED
+    if request.form.recipe.needs_graph:
+        return to_graph_form(request.form.recipe, request.input_format, path, request.io, request.input_shape)
+    if request.form.recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
+        fitted = request.form.recipe is Recipe.ROUNDED_FITTED
         return round_weights(path.read_bytes(), read_tflite(path).constants, fitted=fitted).data
-    return quantize(request.recipe, path, _samples(request.calibration), threads=request.threads)
+    return quantize(request.form, path, _samples(request.calibration), threads=request.threads)
 
 
 def _samples(path: str | None) -> NDArray[Any] | None:

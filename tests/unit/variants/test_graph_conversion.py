@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from fixtures import tiny_graphs
 from harness.core.model_io import ModelIO
-from harness.core.variants import FailedBuild, Recipe, Variant, VariantSpec
+from harness.core.variants import FailedBuild, Form, Recipe, Variant, VariantSpec
 from harness.errors import BuildError, ModelError
 from harness.models.source import SourceFormat, open_source
 from harness.models.tflite import parse_tflite
@@ -146,7 +146,9 @@ def test_a_shape_that_stays_open(given: tuple[int, ...] | None) -> None:
 
 def test_input_output_and_shape_are_part_of_the_key() -> None:
     def key(**more: Any) -> str:
-        return cache_key(source_sha256="0", recipe=Recipe.FLOAT32, calibration_sha256=None, tools={}, **more)
+        return cache_key(
+            source_sha256="0", form=Form(recipe=Recipe.FLOAT32), calibration_sha256=None, tools={}, **more
+        )
 
     keys = {
         key(),

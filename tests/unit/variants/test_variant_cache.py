@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.variants import Recipe
+from harness.core.variants import Form, Granularity, Recipe
 from harness.variants.cache import CacheEntry, VariantCache, cache_key, default_cache_root
 
 KEY = "a" * 64
 PARTS = {
     "source_sha256": "0" * 64,
-    "recipe": Recipe.INT8,
+    "form": Form(recipe=Recipe.INT8),
     "calibration_sha256": "1" * 64,
     "tools": {"t": "1.0"},
 }
 
 
 def put(cache: VariantCache, file: Path, key: str = KEY) -> CacheEntry:
-    return cache.put(key, Recipe.FLOAT16, file, compressed_bytes=7, duration_s=1.5, tools={"t": "1.0"})
+    return cache.put(
+        key, Form(recipe=Recipe.FLOAT16), file, compressed_bytes=7, duration_s=1.5, tools={"t": "1.0"}
+    )
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ def test_several_writers_leave_one_good_entry_and_no_rests(cache: VariantCache, 
     "change",
     [
         {"source_sha256": "2" * 64},
-        {"recipe": Recipe.INT16X8},
+        {"form": Form(recipe=Recipe.INT16X8)},
+        {"form": Form(recipe=Recipe.INT8, keep_float=("a",))},
+        {"form": Form(recipe=Recipe.INT8, granularity=Granularity.TENSOR)},
         {"calibration_sha256": "2" * 64},
         {"tools": {"t": "1.1"}},
     ],
@@ -85,7 +89,7 @@ def test_the_key_depends_on_all_that_decides_the_bytes(change: dict[str, object]
 
 def test_the_key_depends_on_calibration_only_where_it_is_used() -> None:
     keys = {
-        cache_key(source_sha256="0" * 64, recipe=Recipe.FLOAT16, calibration_sha256=each, tools={})
+        cache_key(source_sha256="0" * 64, form=Form(recipe=Recipe.FLOAT16), calibration_sha256=each, tools={})
         for each in (None, "1" * 64)
     }
     assert len(keys) == 1

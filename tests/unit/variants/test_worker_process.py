@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.variants import Recipe
+from harness.core.variants import Form, Recipe
 from harness.errors import BuildError, WorkloadError
 from harness.models.source import SourceFormat
 from harness.variants.calibration import CalibrationData
@@ -22,7 +22,7 @@ from harness.variants.request import BuildRequest
 
 def request(source: Path, folder: Path, recipe: Recipe = Recipe.FLOAT32) -> BuildRequest:
     return BuildRequest(
-        recipe=recipe,
+        form=Form(recipe=recipe),
         input=str(source),
         input_format=SourceFormat.TFLITE,
         calibration=None,
