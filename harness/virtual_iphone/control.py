@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.virtual_iphone.client_tasks import ClientTasks
 from harness.virtual_iphone.faults import FAULT_KINDS, format_fault, parse_fault
 from harness.virtual_iphone.phone import Phone
 from harness.virtual_iphone.processes import LaunchRefusedError
 from harness.virtual_iphone.taps import tap
 
+_GRACE_S = 0.5
 _LONGEST_LINE_BYTES = 64 * 1024
 # sockaddr_un's path has 108 bytes on Linux, 104 on macOS, the zero at its end included.
 _LONGEST_SOCKET_PATH_BYTES = 103
@@ -93,6 +95,7 @@ class ControlServer:
         self._phones = phones
         self.place = place
         self._server: asyncio.Server | None = None
+        self._clients = ClientTasks()
 
     async def start(self) -> None:
         """Listen.
@@ -108,13 +111,18 @@ class ControlServer:
             )
         self.place.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(
-            self._serve, path=str(self.place), limit=_LONGEST_LINE_BYTES
+            self._clients.serving(self._serve), path=str(self.place), limit=_LONGEST_LINE_BYTES
         )
         self.place.chmod(0o600)
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Take no more clients."""
         if self._server is not None:
             self._server.close()
+
+    async def end(self) -> None:
+        """End the clients; who waits for an app learns how it ended first."""
+        await self._clients.end(grace_s=_GRACE_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from harness.errors import UsageError
+from harness.virtual_iphone.client_tasks import ClientTasks, Serve
 from harness.virtual_iphone.control import ControlServer
 from harness.virtual_iphone.faults import Fault
 from harness.virtual_iphone.identity import DEFAULT_IOS, phone_identity
@@ -64,7 +65,7 @@ class VirtualPhones:
         self._folder = folder
         self._listen = address or Address()
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = ClientTasks()
         self.phones: list[Phone] = []
 
     @property
@@ -88,60 +89,53 @@ class VirtualPhones:
         Raises:
             UsageError: the address is taken, or other phones use the folder.
         """
-        self._lock_folder()
-        self.phones = [Phone(setup, phone_services()) for setup in self._setups]
-        usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
-        self.control = ControlServer(self.phones, self._folder / "control")
-        await self.control.start()
+        async with contextlib.AsyncExitStack() as opening:
+            # What is opened last is closed first: no new clients, then the phones, then the clients that are left.
+            opening.enter_context(self._locked_folder())
+            self.phones = [Phone(setup, phone_services()) for setup in self._setups]
+            self.control = ControlServer(self.phones, self._folder / "control")
+            opening.push_async_callback(self.control.end)
+            opening.push_async_callback(self._clients.end)
+            opening.push_async_callback(self._stop_phones)
+            await self.control.start()
+            opening.callback(self.control.close)
+            usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
+            self._server = await self._start_server(self._clients.serving(usbmuxd.serve))
+            opening.callback(self._server.close)
+            self._running = opening.pop_all()
+        return self
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
-            with contextlib.suppress(asyncio.CancelledError):
-                await usbmuxd.serve(reader, writer)
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
 
+    async def _stop_phones(self) -> None:
+        for phone in self.phones:
+            await phone.stop()
+
+    @contextlib.contextmanager
+    def _locked_folder(self) -> Iterator[None]:
+        """One process at a time keeps its phones in a folder."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UsageError(
+                    "other virtual phones are kept in this folder, and they are running",
+                    where=str(self._folder),
+                    next_step="End them, or use another --state folder.",
+                ) from None
+            yield
+
+    async def _start_server(self, serve: Serve) -> asyncio.Server:
         try:
-            self._server = await self._start_server(serve)
+            if self._listen.socket is not None:
+                place = str(self._listen.socket)
+                return await asyncio.start_unix_server(serve, path=place, limit=STREAM_LIMIT_BYTES)
+            return await asyncio.start_server(serve, "127.0.0.1", self._listen.port, limit=STREAM_LIMIT_BYTES)
         except OSError as error:
-            self.control.stop()
             raise UsageError(
-                f"usbmuxd cannot listen here: {error.strerror}",
+                f"usbmuxd cannot listen here: {error.strerror or error}",
                 where=str(self._listen.socket or f"port {self._listen.port}"),
                 next_step="Use another --port or --socket, or end what listens there.",
             ) from None
-        return self
-
-    def _lock_folder(self) -> None:
-        """One process at a time keeps its phones in a folder."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise UsageError(
-                "other virtual phones are kept in this folder, and they are running",
-                where=str(self._folder),
-                next_step="End them, or use another --state folder.",
-            ) from None
-
-    async def _start_server(
-        self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-    ) -> asyncio.Server:
-        if self._listen.socket is not None:
-            place = str(self._listen.socket)
-            return await asyncio.start_unix_server(serve, path=place, limit=STREAM_LIMIT_BYTES)
-        return await asyncio.start_server(serve, "127.0.0.1", self._listen.port, limit=STREAM_LIMIT_BYTES)
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.control.stop()
-        for phone in self.phones:
-            await phone.stop()
-        for client in list(self._clients):
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
-        self._lock.close()

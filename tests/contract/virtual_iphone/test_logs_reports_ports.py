@@ -15,8 +15,11 @@ from pymobiledevice3.exceptions import AfcException, AppNotInstalledError, PyMob
 from pymobiledevice3.lockdown import LockdownClient, create_using_usbmux
 from pymobiledevice3.services.afc import AfcService
 from pymobiledevice3.services.crash_reports import CrashReportsManager
+from pymobiledevice3.services.heartbeat import HeartbeatService
 from pymobiledevice3.services.house_arrest import HouseArrestService
+from pymobiledevice3.services.notification_proxy import NotificationProxyService
 from pymobiledevice3.services.os_trace import OsTraceService
+from pymobiledevice3.services.power_assertion import PowerAssertionService
 from pymobiledevice3.usbmux import select_device
 
 from harness.virtual_iphone.background import BackgroundPhones
@@ -109,6 +112,28 @@ def test_a_port_of_an_app_is_reached(start_phones: StartPhones, tmp_path: Path) 
     assert asyncio.run(echo(phones.identities[1].udid)) == content
     with pytest.raises(PyMobileDevice3Exception):
         asyncio.run(echo(phones.identities[0].udid))
+
+
+def test_the_small_services_answer(start_phones: StartPhones) -> None:
+    phones = start_phones()
+
+    async def ask(lockdown: LockdownClient) -> str | None:
+        await HeartbeatService(lockdown).start(interval=0)
+        async with (
+            PowerAssertionService(lockdown) as power,
+            power.create_power_assertion("PreventUserIdleSystemSleep", "test", 10),
+        ):
+            pass
+        async with NotificationProxyService(lockdown) as notifications:
+            await notifications.notify_register_dispatch("org.example.news")
+            await notifications.notify_post("org.example.news")
+            async for event in notifications.receive_notification():
+                return event.name
+        return None
+
+    assert with_lockdown(ask) == "org.example.news"
+    lines = [line.message for line in phones.call(lambda phone: phone.log.lines())]
+    assert "assertion PreventUserIdleSystemSleep" in lines
 
 
 @pytest.mark.parametrize(("development_signed", "whole"), [(True, True), (False, False)])

@@ -67,6 +67,30 @@ def test_devices_are_listed_and_listened_for(tmp_path: Path) -> None:
     assert listening == [(8, {"MessageType": "Result", "Number": 0}), (0, device)]
 
 
+def test_who_listens_is_told_of_a_pulled_cable_and_of_its_return(tmp_path: Path) -> None:
+    async def work() -> list[dict[str, object]]:
+        nowhere = Path("/nonexistent")
+        identity = phone_identity("18.5")
+        setup = PhoneSetup(identity, tmp_path / identity.udid, Programs(nowhere, nowhere, "0"))
+        async with VirtualPhones([setup], tmp_path) as phones:
+            host, port = phones.usbmuxd_address.split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request({"MessageType": "Listen"}))
+            heard = []
+            for step in (None, None, phones.phones[0].link.pull, phones.phones[0].link.put_back):
+                if step is not None:
+                    step()
+                (length,) = struct.unpack("<I", await reader.readexactly(4))
+                heard.append(plistlib.loads((await reader.readexactly(length - 4))[12:]))
+            writer.close()
+            return heard
+
+    _, attached, detached, again = asyncio.run(work())
+    assert detached == {"MessageType": "Detached", "DeviceID": attached["DeviceID"]}
+    # As a real usbmuxd numbers it: who kept the old number must look again.
+    assert (again["MessageType"], again["DeviceID"] == attached["DeviceID"]) == ("Attached", False)
+
+
 def test_pair_records_are_kept_for_phones_that_are_here_only(tmp_path: Path) -> None:
     udid = phone_identity("18.5").udid
     record = plistlib.dumps({"HostID": "A"})
