@@ -76,8 +76,8 @@ final class CameraModel {
         do {
             try await session.start(position: position) { [weak self] frame in
                 guard gate.enter() else { return }
-                Task {
-                    let result = await Result(catching: { try await model.classify(frame: frame) })
+                Task { [weak self] in
+                    let result = await Result(awaiting: { try await model.classify(frame: frame) })
                     gate.leave()
                     await self?.show(result)
                 }
@@ -104,7 +104,7 @@ final class CameraModel {
 
 extension Result where Failure == Error {
     /// The outcome of `work`, which may suspend.
-    init(catching work: @Sendable () async throws -> Success) async {
+    init(awaiting work: @Sendable () async throws -> Success) async {
         do {
             self = .success(try await work())
         } catch {

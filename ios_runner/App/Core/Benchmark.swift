@@ -1,6 +1,7 @@
 import HarnessCore
 import Observation
 import SwiftUI
+import UIKit
 
 /// Runs jobs of the inbox, and tells the core what happens to the app meanwhile.
 @MainActor

@@ -30,7 +30,7 @@ struct LiveDescription: Sendable, Equatable {
 /// Owns the core's handle of one live variant: its model, its labels, and the values smoothed over frames.
 actor LiveModel {
     private let queue = DispatchSerialQueue(label: "org.harness.runner.live", qos: .userInitiated)
-    private let handle: OpaquePointer
+    private nonisolated(unsafe) let handle: OpaquePointer
     private let top: Int32
     nonisolated let description: LiveDescription
 

@@ -202,3 +202,19 @@ def test_make_without_a_team_says_what_to_do(tmp_path: Path) -> None:
     if (RUNNER / "Config" / "Team.xcconfig").exists():
         pytest.skip("this checkout has a team")
     assert done.returncode == 2 and "Team.example.xcconfig" in done.stderr
+
+
+def unended(text: str) -> list[str]:
+    """Entries without the end that Xcode asks for and the parser does not: ``;`` in dictionaries, ``,`` in lists."""
+    bare = re.sub(
+        r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"/\*.*?\*/|^//[^\n]*", "", text, flags=re.DOTALL | re.MULTILINE)
+    )
+    dictionaries = re.findall(r"\S*[^;{\s]\s*\}", bare.rstrip()[:-1])
+    return dictionaries + re.findall(r"\S*[^,(\s]\s*\)", bare)
+
+
+def test_every_entry_is_ended() -> None:
+    text = (PROJECT / "project.pbxproj").read_text()
+    assert unended(text) == []
+    assert unended(text.replace('sourceTree = "<group>";', 'sourceTree = "<group>"', 1))
+    assert unended(text.replace("/* App */,", "/* App */", 1))
