@@ -46,6 +46,9 @@ _BETWEEN = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that opens from disk."
+)
 def command(
     before: str,
     after: str,
@@ -56,6 +59,7 @@ def command(
     fail_if_worse: bool,
     runs: Path | None,
     as_json: bool,
+    html: Path | None,
 ) -> int:
     """Compare A with B, figure by figure.
 
@@ -90,6 +94,12 @@ def command(
 
         for comparison in comparisons:
             Console().print(terminal_comparison(comparison))
+    if html is not None:
+        from harness.render.html.comparison_page import html_comparison
+        from harness.wire.strict_json import write_text
+
+        write_text(html, html_comparison(comparisons))
+        click.echo(f"wrote {html}", err=True)
     is_worse = any(map(worse, comparisons))
     return int(ExitStatus.FAIL if fail_if_worse and is_worse else ExitStatus.PASS)
 

@@ -51,9 +51,10 @@ def command(
     from harness.store import find_run
 
     console = Console(stderr=True) if as_json else Console()
+    folder = find_run(run, runs_folder(None))
     with console.status("") as status:
         found = explain(
-            find_run(run, runs_folder(None)),
+            folder,
             variant,
             cache or cache_folder(),
             Silent(),
@@ -63,6 +64,7 @@ def command(
             on_device=on_device,
             runner=runner_override(),
         )
+    folder.write_explanation(found)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:

@@ -16,6 +16,9 @@ import click
 )
 @click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
 @click.option("--json", "as_json", is_flag=True, help="Print the series as JSON.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that opens from disk."
+)
 def command(
     suite: str | None,
     variant: str | None,
@@ -23,6 +26,7 @@ def command(
     rows: int | None,
     runs: Path | None,
     as_json: bool,
+    html: Path | None,
 ) -> int:
     """Show how the figures went over the stored runs and baselines, those of SUITE or of all.
 
@@ -66,4 +70,10 @@ def command(
         from harness.render.history import terminal_history
 
         Console().print(terminal_history(series, runs_shown=rows or 0))
+    if html is not None:
+        from harness.render.html.history_page import html_history
+        from harness.wire.strict_json import write_text
+
+        write_text(html, html_history(series))
+        click.echo(f"wrote {html}", err=True)
     return 0

@@ -197,6 +197,6 @@ def _overlays(folder: RunFolder, evaluated: Evaluation, into: Path) -> list[Path
         raise UsageError(
             "no variant's layers were compared in this run",
             where=str(folder.path),
-            next_step="Compare them first; docs/reports.md says how.",
+            next_step=f"Compare them first: harness explain {folder.path} VARIANT",
         )
     return written

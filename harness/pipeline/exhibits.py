@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from harness.core.events import Profile
+from harness.core.explanation import Explanation
 from harness.core.joblog import JobLog
 from harness.core.jobs import PixelEncoding
-from harness.core.layer_differences import LayerDifferences
 from harness.core.measurements import Measurement
 from harness.core.sample_series import SampleSeries, origin_unix_ns, sample_series, weather
 from harness.pipeline.evaluate import Evaluation, suite_of
@@ -31,7 +31,7 @@ def exhibits(
         weather=tuple(weather(evaluated.logs, origin_ns)),
         pictures=_pictures(folder, evaluated, wanted),
         profiles=_profiles(evaluated.logs),
-        layers=tuple(_layers(folder, evaluated)),
+        explanations=tuple(explanations(folder, evaluated)),
         samples_file=samples_file,
     )
 
@@ -71,9 +71,10 @@ def _pictures(folder: RunFolder, evaluated: Evaluation, wanted: Sequence[int]) -
     return found
 
 
-def _layers(folder: RunFolder, evaluated: Evaluation) -> Iterator[LayerDifferences]:
+def explanations(folder: RunFolder, evaluated: Evaluation) -> Iterator[Explanation]:
+    """Those that are stored in the run, in the order of the report."""
     for result in evaluated.report.results:
-        if isinstance(result, Measurement) and (found := folder.layers(result.variant.name)) is not None:
+        if isinstance(result, Measurement) and (found := folder.explanation(result.variant.name)) is not None:
             yield found
 
 

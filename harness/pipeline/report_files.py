@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from harness.core.measurements import Measurement
 from harness.errors import UsageError
 from harness.pipeline.evaluate import Evaluation
-from harness.pipeline.exhibits import all_series, exhibits
+from harness.pipeline.exhibits import all_series, exhibits, explanations
 from harness.render.html.report_page import html_report
 from harness.render.html.sample_columns import is_thinned
 from harness.render.model_explorer import model_explorer_overlay
@@ -75,8 +74,8 @@ def _compressed(chunks: Iterable[str]) -> Iterator[bytes]:
 def write_overlays(folder: RunFolder, evaluated: Evaluation, into: Path) -> list[Path]:
     """An overlay for Model Explorer for each variant whose layers were compared: ``INTO/VARIANT.json``."""
     written = []
-    for result in evaluated.report.results:
-        if isinstance(result, Measurement) and (found := folder.layers(result.variant.name)) is not None:
+    for found in explanations(folder, evaluated):
+        if found.layers:
             write_text(into / f"{found.variant}.json", model_explorer_overlay(found))
             written.append(into / f"{found.variant}.json")
     return written

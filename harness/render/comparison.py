@@ -79,7 +79,7 @@ def _blocks(comparison: Comparison, ink: Ink) -> Iterator[RenderableType]:
         yield grid
     if comparison.variants:
         yield _table(comparison, ink)
-    yield Group(*(ink.text(line) for line in _left_over(comparison)), _legend(comparison, ink))
+    yield Group(*(ink.text(line) for line in left_over(comparison)), _legend(comparison, ink))
 
 
 def _refusal(one: Incomparable, ink: Ink) -> Text:
@@ -109,7 +109,7 @@ def _table(comparison: Comparison, ink: Ink) -> RenderableType:
                 ink.text(after),
                 ink.text(moved),
                 ink.text((interval, DIM)),
-                ink.text((_conclusion(change), _style(change))),
+                ink.text((conclusion_words(change), _style(change))),
                 end_section=index == len(variant.changes) - 1,
             )
     return table
@@ -122,7 +122,8 @@ def _name(variant: VariantComparison, ink: Ink) -> Text:
     return ink.text((name, "bold"), (" =" if variant.same_file else "", DIM))
 
 
-def _conclusion(change: Change) -> str:
+def conclusion_words(change: Change) -> str:
+    """What may be said, and what a second run said to it or how many rounds would settle it."""
     words = str(change.conclusion)
     if change.confirmed is not None:
         return f"{words},\n{'confirmed' if change.confirmed else 'not seen again'}"
@@ -156,16 +157,21 @@ def _figure(figure: ComparedFigure, value: float | None) -> str:
     return figures.size(value)
 
 
-def _style(change: Change) -> str:
+def is_better(change: Change) -> bool | None:
+    """Whether the change is one for the better; ``None`` where it is none."""
     if change.conclusion in (Conclusion.FASTER, Conclusion.SLOWER):
-        return "green" if change.conclusion is Conclusion.FASTER else "red"
+        return change.conclusion is Conclusion.FASTER
     if change.conclusion in (Conclusion.LOWER, Conclusion.HIGHER):
-        rose = change.conclusion is Conclusion.HIGHER
-        return "green" if rose == (change.figure in _GOOD_IF_HIGHER) else "red"
-    return DIM
+        return (change.conclusion is Conclusion.HIGHER) == (change.figure in _GOOD_IF_HIGHER)
+    return None
 
 
-def _left_over(comparison: Comparison) -> Iterator[str]:
+def _style(change: Change) -> str:
+    return {True: "green", False: "red", None: DIM}[is_better(change)]
+
+
+def left_over(comparison: Comparison) -> Iterator[str]:
+    """Variants that are not compared, and why."""
     for one in comparison.not_compared:
         yield f"{one_line(one.variant)}: {one.outcome_a} → {one.outcome_b}, so without figures to compare"
     for names, run in ((comparison.only_in_a, "a"), (comparison.only_in_b, "b")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from harness.core.layer_differences import LayerDifferences
+from harness.core.explanation import Explanation
 from harness.render.plain_text import one_line
 
 # Colour-blind safe: from hardly any difference to the largest of the model.
@@ -19,17 +19,17 @@ _GRADIENT = (
 )
 
 
-def model_explorer_overlay(found: LayerDifferences) -> str:
+def model_explorer_overlay(found: Explanation) -> str:
     """JSON to load with "Upload custom node data" while the variant's .tflite is shown.
 
     The value of a tensor is its relative error; one whose error is not known is left out.
     """
     document = {
-        "name": one_line(f"{found.variant}: relative error against {found.reference}"),
+        "name": one_line(f"{found.variant}: relative error against float32"),
         "results": {
-            layer.tensor: {"value": layer.relative_error}
+            layer.operation.tensor: {"value": layer.operation.error}
             for layer in found.layers
-            if layer.relative_error is not None
+            if layer.operation.error is not None
         },
         "gradient": list(_GRADIENT),
     }

@@ -56,5 +56,5 @@ def _cell(text: str) -> str:
     if text.startswith(_SPREADSHEET_FORMULA):
         text = "'" + text
     written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow([text])
-    return written.getvalue()
+    csv.writer(written).writerow([text])
+    return written.getvalue().removesuffix("\r\n")

@@ -6,7 +6,7 @@
   skipped.json       inputs that could not be read
   reference.json     the source model's outputs (bytes in blobs/)
   variants/NAME.json each built variant, or why it was not built
-  layers/NAME.json   how far a variant's tensors are from the reference variant's, once compared
+  explanations/NAME.json  why a variant's labels differ from the reference's, once `harness explain` was asked
   chain.json         the steps of preparation, where the suite asks for them
   schedule.json      the jobs in order; grows where sampling goes on until decided
   sampling_end.json  why that stopped
@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from harness.core.chain import Chain
+from harness.core.explanation import Explanation
 from harness.core.jobs import Count
-from harness.core.layer_differences import LayerDifferences
 from harness.core.report import RunReport
 from harness.core.runs import RUN_VERSION, JobOutcome, Plan, SamplingEnd, ScheduledJob, SkippedInput
 from harness.core.value import Value
@@ -179,13 +179,14 @@ class RunFolder:
         path = self.path / "chain.json"
         return read_value(path, Chain, next_step=_DAMAGED) if path.is_file() else None
 
-    def write_layers(self, found: LayerDifferences) -> None:
-        write_value(self.path / "layers" / f"{found.variant}.json", found)
+    def write_explanation(self, found: Explanation) -> None:
+        path = self.path / "explanations" / f"{found.variant}.json"
+        write_text(path, found.model_dump_json(indent=1) + "\n")
 
-    def layers(self, variant: str) -> LayerDifferences | None:
-        """How far the variant's tensors are from the reference variant's; ``None`` where nobody compared them."""
-        path = self.path / "layers" / f"{variant}.json"
-        return read_value(path, LayerDifferences, next_step=_DAMAGED) if path.is_file() else None
+    def explanation(self, variant: str) -> Explanation | None:
+        """Why the variant's labels differ from the reference's; ``None`` where nobody asked."""
+        path = self.path / "explanations" / f"{variant}.json"
+        return read_value(path, Explanation, next_step=_DAMAGED) if path.is_file() else None
 
     def write_schedule(self, jobs: tuple[ScheduledJob, ...], order: tuple[int, ...] | None = None) -> None:
         write_value(self.path / "schedule.json", Schedule(jobs=jobs, order=order))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.core.events import Profile
-from harness.core.layer_differences import LayerDifferences
+from harness.core.explanation import Explanation
 from harness.core.sample_series import SampleSeries, Weather
 
 
@@ -29,5 +29,5 @@ class Exhibits:
     weather: tuple[Weather, ...] = ()
     pictures: Mapping[int, Picture] = field(default_factory=dict)
     profiles: Mapping[str, tuple[Profile, ...]] = field(default_factory=dict)
-    layers: tuple[LayerDifferences, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
     samples_file: str | None = None

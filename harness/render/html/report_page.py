@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from harness.core.events import Memory
-from harness.core.layer_differences import LayerDifferences
+from harness.core.explanation import Explanation
 from harness.core.measurements import Measurement
 from harness.core.report import RunReport
 from harness.core.verdict import Answer
@@ -27,6 +27,7 @@ from harness.render.view import report_view
 
 _MOST_CONFUSIONS = 200
 _MOST_NAMES = 20_000
+_MOST_LAYERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def html_report(report: RunReport, exhibits: Exhibits | None = None) -> str:
             "tradeoff_words": tradeoff_in_words(report),
             "rules": _rule_matrix(report, view.judgement),
             "not_passed": [one for one in (*view.judgement.rules, *view.judgement.others) if one.reason],
-            "layers": [_layers(one) for one in exhibits.layers],
+            "explanations": [_explanation(one) for one in exhibits.explanations],
             "profiles": operation_profiles(exhibits.profiles),
             "latency_rows": list(_latency_rows(report)),
             "memory": _memory_table(measured(report)),
@@ -116,23 +117,39 @@ def _latency_rows(report: RunReport) -> Iterator[tuple[str, list[_Quantity]]]:
         yield one_line(one.variant.name), cells
 
 
-def _layers(found: LayerDifferences) -> dict[str, Any]:
+def _explanation(found: Explanation) -> dict[str, Any]:
     def quantity(value: float | None) -> _Quantity:
         return _Quantity(figures.ABSENT if value is None else figures.significant(value), value)
 
     return {
         "variant": one_line(found.variant),
-        "reference": one_line(found.reference),
-        "inputs": found.inputs,
-        "rows": [
+        "disagreements": found.disagreements,
+        "layer_inputs": found.layer_inputs,
+        "links": [
             {
-                "tensor": one_line(layer.tensor),
-                "operation": one_line(layer.operation),
-                "error": quantity(layer.relative_error),
-                "difference": quantity(layer.largest_absolute_difference),
+                "factor": one_line(link.factor),
+                "from": one_line(link.a),
+                "to": one_line(link.b),
+                "agreement": " ".join(figures.proportion(link.agreement)),
+                "explains": _Quantity(
+                    figures.ABSENT if link.explains is None else str(link.explains), link.explains
+                ),
+                "difference": "none, bit by bit"
+                if link.bit_identical
+                else quantity(link.largest_difference).text,
+            }
+            for link in (*found.links, *found.beside)
+        ],
+        "layers": [
+            {
+                "place": layer.operation.index,
+                "operation": one_line(layer.operation.op),
+                "tensor": one_line(layer.operation.tensor),
+                "error": quantity(layer.operation.error),
+                "added": quantity(layer.added),
                 "blamed": layer.blamed,
             }
-            for layer in found.layers
+            for layer in found.layers[:_MOST_LAYERS]
         ],
     }
 

@@ -9,7 +9,8 @@ import render_records
 from PIL import Image
 
 from harness.core.events import Conditions, OperationTime, Profile
-from harness.core.layer_differences import LayerDifference, LayerDifferences
+from harness.core.explanation import Explanation, Factor, Link
+from harness.core.layer_blame import OperationError, rank
 from harness.core.report import RunReport
 from harness.core.sample_series import SampleSeries, Stretch, Weather
 from harness.render.html.exhibits import Exhibits, Picture
@@ -105,26 +106,36 @@ def exhibits(samples: int = 300) -> Exhibits:
                 ),
             )
         },
-        layers=(
-            LayerDifferences(
-                variant="int8",
-                reference="float32",
-                inputs=4,
-                layers=(
-                    LayerDifference(
-                        tensor="conv1",
-                        operation="CONV_2D",
-                        largest_absolute_difference=0.1,
-                        relative_error=0.02,
-                    ),
-                    LayerDifference(
-                        tensor=HOSTILE,
-                        operation="SOFTMAX",
-                        largest_absolute_difference=0.4,
-                        relative_error=0.3,
-                        blamed=True,
-                    ),
-                ),
-            ),
-        ),
+        explanations=(explanation(),),
+    )
+
+
+def explanation() -> Explanation:
+    """Quantization explains all; the last operation is blamed, and its tensor has an ill name."""
+    link = Link(
+        factor=Factor.QUANTIZATION,
+        a="float32 by LiteRT",
+        b="int8 by LiteRT",
+        agreement=render_records.proportion(487, 500),
+        largest_difference=0.2,
+        bit_identical=False,
+        explains=13,
+    )
+    layers = (
+        OperationError(index=1, op="SOFTMAX", tensor=HOSTILE, error=0.3, input_error=0.02, shape=(1, 9)),
+        OperationError(index=0, op="CONV_2D", tensor="conv1", error=0.02, input_error=0.0, shape=(1, 8)),
+    )
+    return Explanation(
+        run_id="20261120-101112-effnet-4f2a",
+        variant="int8",
+        target_class="iphone",
+        inputs=render_records.INPUTS,
+        disagreements=13,
+        links=(link,),
+        beside=(),
+        preprocessing=(),
+        not_crossed=(),
+        tolerance=0.1,
+        layers=rank(layers, tolerance=0.1),
+        layer_inputs=4,
     )

@@ -93,9 +93,7 @@ def test_texts_of_others_stay_text(page: _Page) -> None:
 def test_the_page_is_small_and_has_every_section() -> None:
     text = html_report(render_records.report(), exhibits(20_000))
     assert len(text.encode()) < 3_000_000
-    names = (
-        "verdict variants latency memory size agreement disagreements layers operations findings environment"
-    )
+    names = "verdict variants latency memory size agreement disagreements explanations operations findings environment"
     for section in names.split(" "):
         assert f'<section id="{section}"' in text, section
 
