@@ -217,4 +217,4 @@ def test_every_entry_is_ended() -> None:
     text = (PROJECT / "project.pbxproj").read_text()
     assert unended(text) == []
     assert unended(text.replace('sourceTree = "<group>";', 'sourceTree = "<group>"', 1))
-    assert unended(text.replace("/* App */,", "/* App */", 1))
+    assert unended(text.replace("/* HarnessRunner */,\n", "/* HarnessRunner */\n"))
