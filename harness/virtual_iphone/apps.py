@@ -29,6 +29,15 @@ class InstalledApp:
         return self.bundle / self.executable_name
 
     @property
+    def bundle_on_phone(self) -> str:
+        """Where the app would lie on a phone: what clients are told, instead of a folder of this machine."""
+        return f"/private/var/containers/Bundle/Application/{self.bundle_id}/{self.bundle.name}"
+
+    @property
+    def executable_on_phone(self) -> str:
+        return f"{self.bundle_on_phone}/{self.executable_name}"
+
+    @property
     def shares_documents(self) -> bool:
         """Whether a host may see Documents by file sharing alone."""
         return self.info.get("UIFileSharingEnabled") is True

@@ -109,7 +109,7 @@ class CrashReports:
         )
         report = {
             "procName": process.name,
-            "procPath": f"/private/var/containers/Bundle/Application/{process.app.bundle.name}/{process.name}",
+            "procPath": process.app.executable_on_phone,
             "pid": end.pid,
             "bundleInfo": {"CFBundleIdentifier": process.app.bundle_id},
             "incident": header["incident_id"],

@@ -256,6 +256,8 @@ class Processes:
 
     async def _await_end(self, process: AppProcess) -> None:
         status = await process.process.wait()
+        # The pipe is closed by now: what the app printed is told before its end.
+        await process.tasks[0]
         process.tasks[1].cancel()
         del self._running[process.pid]
         end = ProcessEnd(

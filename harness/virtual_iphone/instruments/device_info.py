@@ -13,19 +13,10 @@ from harness.virtual_iphone.instruments.mach_clock import DENOMINATOR, NUMERATOR
 from harness.virtual_iphone.instruments.process_figures import PROCESS_ATTRIBUTES
 from harness.virtual_iphone.instruments.sysmontap import SYSTEM_ATTRIBUTES
 from harness.virtual_iphone.phone import Phone
-from harness.virtual_iphone.processes import AppProcess
 
 IDENTIFIER = "com.apple.instruments.server.services.deviceinfo"
 
 _USERS = {0: "root", 501: "mobile"}
-
-
-def path_on_phone(process: AppProcess) -> str:
-    """Where the app's executable would lie on a phone."""
-    app = process.app
-    return (
-        f"/private/var/containers/Bundle/Application/{app.bundle_id}/{app.bundle.name}/{app.executable_name}"
-    )
 
 
 class DeviceInfo(SelectorService):
@@ -41,7 +32,7 @@ class DeviceInfo(SelectorService):
             {
                 "pid": process.pid,
                 "name": process.name,
-                "realAppName": path_on_phone(process),
+                "realAppName": process.app.executable_on_phone,
                 "isApplication": True,
                 "foregroundRunning": True,
                 "startDate": datetime.datetime.fromtimestamp(process.started_unix_ns / 1e9, datetime.UTC),
@@ -52,7 +43,7 @@ class DeviceInfo(SelectorService):
     @selector("execnameForPid:", int)
     async def executable_name(self, pid: int) -> str:
         process = self._phone.processes.find(pid)
-        return "" if process is None else path_on_phone(process)
+        return "" if process is None else process.app.executable_on_phone
 
     @selector("isRunningPid:", int)
     async def is_running(self, pid: int) -> bool:

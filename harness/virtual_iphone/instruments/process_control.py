@@ -128,7 +128,6 @@ class ProcessControl(SelectorService):
         if end.pid in self._observed:
             self._observed.discard(end.pid)
             self._say(_TERMINATED, end.pid, end.exit_code, end.signal_number)
-        self._launched.discard(end.pid)
 
     def _say(self, selector: str, *arguments: object) -> None:
         self._calls.append((selector, arguments))

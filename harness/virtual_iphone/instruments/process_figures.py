@@ -39,6 +39,8 @@ def read_proc_stat(pid: int) -> ProcStat | None:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
+    if b")" not in text:
+        return None  # it went while the file was read
     # The name stands in parentheses and may hold anything, closing parentheses too.
     fields = text[text.rindex(b")") + 2 :].split()
     tick_ns = _NS // os.sysconf("SC_CLK_TCK")

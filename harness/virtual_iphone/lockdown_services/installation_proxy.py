@@ -72,7 +72,7 @@ def _describe(app: InstalledApp, options: dict[str, Any]) -> dict[str, Any]:
     everything = {
         **app.info,
         "ApplicationType": "User",
-        "Path": f"/private/var/containers/Bundle/Application/{app.bundle_id}/{app.bundle.name}",
+        "Path": app.bundle_on_phone,
         "Container": f"/private/var/mobile/Containers/Data/Application/{app.bundle_id}",
         "SignerIdentity": "Apple Development: Virtual" if app.is_development_signed else "Apple iPhone OS",
         "ProfileValidated": True,

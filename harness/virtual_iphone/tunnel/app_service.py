@@ -165,11 +165,10 @@ class AppFeatures:
 
 
 def _token(process: AppProcess) -> dict[str, Any]:
-    app = process.app
-    path = (
-        f"/private/var/containers/Bundle/Application/{app.bundle_id}/{app.bundle.name}/{app.executable_name}"
-    )
-    return {"processIdentifier": process.pid, "executableURL": {"relative": f"file://{path}"}}
+    return {
+        "processIdentifier": process.pid,
+        "executableURL": {"relative": f"file://{process.app.executable_on_phone}"},
+    }
 
 
 def _at(inputs: dict[str, Any], kind: type, *path: str) -> Any:

@@ -21,6 +21,7 @@ echo "job $2"
 echo "colour $COLOUR" >&2
 [ -z "$STATUS" ] && exec sleep 60
 sleep 0.3
+[ -n "$LINES" ] && seq -f "line %g" 1 "$LINES"
 exit "$STATUS"
 """
 

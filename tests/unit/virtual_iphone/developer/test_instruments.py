@@ -69,6 +69,23 @@ def test_an_app_is_launched_and_its_output_and_exit_code_come_back(
 
 
 @ROUTES
+def test_all_that_an_app_prints_comes_before_its_end(
+    ios: str, start_phone: Callable[..., Any], route: Callable[[], Any]
+) -> None:
+    async def client() -> None:
+        async with route() as provider, DvtProvider(provider) as dvt:
+            control, service = await _open(dvt)
+            pid = await control.launch(BUNDLE_ID, environment={"STATUS": "0", "LINES": "300"})
+            await service.startObservingPid_(pid)
+            assert await service.ends.get() == (pid, 0, None)
+            lines = [service.output_events.get_nowait()[0] for _ in range(service.output_events.qsize())]
+            assert lines[2:] == [f"line {number}\n" for number in range(1, 301)]
+
+    with start_phone(ios):
+        _run(client())
+
+
+@ROUTES
 def test_a_killed_app_comes_back_as_its_signal(
     ios: str, start_phone: Callable[..., Any], route: Callable[[], Any]
 ) -> None:
