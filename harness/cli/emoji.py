@@ -167,15 +167,19 @@ def train(
             learning_rate=learning_rate,
             seed=seed,
         )
-        with training_progress(settings) as (on_step, on_epoch):
-            training = train_one(
-                dataset,
-                output / architecture.value,
-                settings,
-                restart=restart,
-                on_step=on_step,
-                on_epoch=on_epoch,
-            )
+        try:
+            with training_progress(settings) as (on_step, on_epoch):
+                training = train_one(
+                    dataset,
+                    output / architecture.value,
+                    settings,
+                    restart=restart,
+                    on_step=on_step,
+                    on_epoch=on_epoch,
+                )
+        except KeyboardInterrupt:
+            click.echo("The same command goes on after the last whole epoch.", err=True)
+            raise
         trainings.append(training)
     Console().print(trainings_table(trainings))
 

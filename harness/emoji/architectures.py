@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_SIZE: Final = 64
 DROPOUT: Final = 0.2
+UNREAD: Final = 0.1
 
 
 def build(
@@ -70,11 +71,19 @@ class _Layers:
             filters, width, padding="same", activation="relu", kernel_initializer="glorot_normal"
         )(features)
 
-    def lstm(self, units: int) -> Any:
-        return self.keras.LSTM(units, dropout=self.dropout_share, unroll=self.unrolled)
+    def lstm(self, units: int, *, backwards: bool = False) -> Any:
+        return self.keras.LSTM(
+            units, dropout=self.dropout_share, unroll=self.unrolled, go_backwards=backwards
+        )
 
     def bidirectional(self, features: Any, units: int) -> Any:
         return self.keras.Bidirectional(self.lstm(units))(features)
+
+    def unread(self, features: Any) -> Any:
+        """Whole characters are left out at random, as typing errors do: no spelling is learnt by heart."""
+        if not self.dropout_share:
+            return features
+        return self.keras.Dropout(UNREAD, noise_shape=(None, features.shape[1], 1))(features)
 
     def dropped(self, features: Any) -> Any:
         return self.keras.Dropout(self.dropout_share)(features) if self.dropout_share else features
@@ -110,7 +119,8 @@ def _two_dense(layers: _Layers, characters: Any) -> Any:
 
 
 def _naive_lstm(layers: _Layers, characters: Any) -> Any:
-    return layers.lstm(128)(layers.embedded(characters))
+    # From the end to the start: the padding behind a short text would make it forget the text.
+    return layers.lstm(128, backwards=True)(layers.embedded(characters))
 
 
 def _naive_bilstm(layers: _Layers, characters: Any) -> Any:
@@ -119,7 +129,7 @@ def _naive_bilstm(layers: _Layers, characters: Any) -> Any:
 
 def _separable(layers: _Layers, characters: Any) -> Any:
     keras = layers.keras
-    features = layers.embedded(characters, 48)
+    features = layers.unread(layers.embedded(characters, 48))
     for filters, strides in ((96, 1), (128, 2), (192, 2), (256, 2)):
         features = keras.SeparableConv1D(
             filters, 5, strides=strides, padding="same", use_bias=False, depthwise_initializer="he_normal"

@@ -86,7 +86,7 @@ def forward(model: keras.Model, form: Form) -> Callable[[Any], Any]:
                 ahead, back = layer.forward_layer, layer.backward_layer
                 features = tf.concat([recur(ahead, features), recur(back, features, backwards=True)], 1)
             elif isinstance(layer, keras.layers.LSTM):
-                features = recur(layer, features)
+                features = recur(layer, features, backwards=layer.go_backwards)
             else:
                 features = layer(features, training=False)
         return features

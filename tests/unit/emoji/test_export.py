@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from prepared_texts import EMOJI, prepared, some_texts
+from prepared_texts import EMOJI, WORDS, prepared, some_texts
 
 from harness.core.emoji_data import PreparationSettings
 from harness.core.emoji_export import Export, ExportedVariant, Form
@@ -33,9 +33,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``data`` of texts that fill most of 20 characters, and ``run``, the network trained on it."""
+    """``data`` of texts of up to 20 characters, and ``run``, a network that has to remember the word read first."""
     folder = tmp_path_factory.mktemp("recurrent")
-    prepared(folder, some_texts(240), PreparationSettings(length=20))
+    lines = [f"{number} says {WORDS[number % 6]} {EMOJI[number % 6]}" for number in range(240)]
+    prepared(folder, lines, PreparationSettings(length=20))
     train(read_dataset(folder / "data"), folder / "run", SETTINGS)
     return folder
 
