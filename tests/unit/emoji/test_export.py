@@ -77,7 +77,7 @@ def test_each_form_answers_as_the_trained_network(exported: Export, form: Form, 
 def test_only_the_fused_form_remembers_the_text_before(exported: Export) -> None:
     fused = _variant(exported, Form.FUSED, Recipe.FLOAT32).agreement
     assert fused is not None and fused.without_reset is not None
-    assert fused.without_reset < 0.9
+    assert fused.without_reset < 0.95
     loop = _variant(exported, Form.WHILE, Recipe.FLOAT32).agreement
     assert loop is not None and loop.without_reset is None
 
