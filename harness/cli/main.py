@@ -33,7 +33,7 @@ _MENDED_BY_THE_USER = {
 _VERBS = {
     "run": "Build, run, measure and judge a suite; or resume a run.",
     "build": "Build a suite's variants and show their sizes.",
-    "label": "Label images with a model: the top five classes of each.",
+    "label": "Label photos or typed texts with a model: the five best classes of each.",
     "inspect": "Show what a model file holds: interface, ops, weights, metadata.",
     "check": "Find the ops of a model that the phone's runtime lacks.",
     "report": "Show a stored run.",

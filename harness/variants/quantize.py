@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.events import TensorInfo
+from harness.core.jobs import DType
 from harness.core.variants import Form, Granularity, Recipe
 from harness.errors import BuildError
 from harness.models.tflite import read_tflite
@@ -156,6 +157,9 @@ def checked_samples(samples: NDArray[Any] | None, tensor: TensorInfo) -> NDArray
     """
     if samples is None or len(samples) < 1:
         raise no_calibration()
+    if samples.dtype == np.int32 and tensor.dtype in (DType.INT64, DType.FLOAT32):
+        # Characters' numbers, which such a tensor holds as exactly (docs/wire-format.md, "Encodings").
+        samples = samples.astype(tensor.dtype.value)
     expected = tuple(tensor.shape[1:])
     fits = len(expected) == samples.ndim - 1 and all(
         extent in (-1, given) for extent, given in zip(expected, samples.shape[1:], strict=True)

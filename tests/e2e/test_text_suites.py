@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -128,6 +129,44 @@ def test_a_fused_layer_passes_and_one_whose_state_stays_would_fail(desk: Desk, t
     broken = found.model_copy(update={"agreement": tally.agreement(0.95)})
     assert broken.agreement.top1.value < 0.8
     assert judge(report.verdict.policy, [broken]).answer is Answer.FAIL
+
+
+RECURRENT = """
+import sys
+import keras
+
+keras.utils.set_random_seed(1)
+characters = keras.Input((12,), name="characters")
+x = keras.layers.Embedding(46, 16)(characters)
+x = keras.layers.Bidirectional(keras.layers.LSTM(24))(x)
+scores = keras.layers.Dense(5, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=3.0))(x)
+keras.Model(characters, scores).save(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_loops_of_keras_run_and_the_recipe_that_cannot_take_them_is_told(
+    desk: Desk, texts: list[str]
+) -> None:
+    """Bidirectional LSTM, WHILE in LiteRT, on float32 inputs, which is what a Keras input is unless told otherwise."""
+    subprocess.run([sys.executable, "-c", RECURRENT, "model.keras"], check=True, cwd=desk.folder)
+    workload = WORKLOAD + TEXT + "[workload.calibration]\nhold_out = 10\n"
+    suite = text_suite(
+        desk,
+        model="model.keras",
+        workload=workload,
+        recipes=("float32", "dynamic-int8", "int8"),
+        policy="[policy]\n" + AGREES,
+    )
+    answer = desk.harness("run", suite)
+    report = desk.report()
+    assert measured(report, "float32").agreement.top1.value == 1.0
+    difference = measured(report, "float32").agreement.largest_absolute_difference
+    assert difference is not None and difference < 1e-5
+    assert measured(report, "dynamic-int8").agreement.top1.value > 0.8
+    refused = not_measured(report, "int8")
+    assert refused.outcome == "not-built" and "WHILE" not in refused.next_step
+    assert "not built" in answer.out and refused.problem.split(":")[0] in answer.out
 
 
 def without_reset(model: Path, records: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> Scores:
