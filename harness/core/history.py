@@ -27,6 +27,7 @@ class Trended(StrEnum):
 
     P50_LATENCY = "p50_latency"
     P90_LATENCY = "p90_latency"
+    P50_KEYSTROKE_LATENCY = "p50_keystroke_latency"
     PEAK_MEMORY = "peak_memory"
     TOP1_AGREEMENT = "top1_agreement"
     ACCURACY = "accuracy"
@@ -39,7 +40,7 @@ class Trended(StrEnum):
 
     @property
     def is_time(self) -> bool:
-        return self in (Trended.P50_LATENCY, Trended.P90_LATENCY)
+        return self in (Trended.P50_LATENCY, Trended.P90_LATENCY, Trended.P50_KEYSTROKE_LATENCY)
 
 
 class Place(Value):
@@ -155,6 +156,7 @@ def _figures(result: Measurement) -> dict[Trended, PointFigure]:
     for figure, estimate in (
         (Trended.P50_LATENCY, result.latency.steady.p50),
         (Trended.P90_LATENCY, result.latency.steady.p90),
+        (Trended.P50_KEYSTROKE_LATENCY, result.keystrokes.latency.p50 if result.keystrokes else None),
     ):
         if estimate is not None:
             figures[figure] = PointFigure(value=estimate.value, interval=estimate.interval)

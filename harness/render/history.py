@@ -19,6 +19,7 @@ from harness.render.sparkline import sparkline
 TREND_WORDS = {
     Trended.P50_LATENCY: "p50 latency",
     Trended.P90_LATENCY: "p90 latency",
+    Trended.P50_KEYSTROKE_LATENCY: "p50 keystroke",
     Trended.PEAK_MEMORY: "peak memory",
     Trended.TOP1_AGREEMENT: "top-1 agreement",
     Trended.ACCURACY: "accuracy",

@@ -72,6 +72,14 @@ def test_the_index_follows_the_folders(desk: Desk, run: RunFolder) -> None:
     assert {len(one.runs) for one in series(desk)} == {2}
 
 
+def test_each_device_of_a_group_is_a_run(desk: Desk, run: RunFolder) -> None:
+    devices = desk.runs / "group" / "devices"
+    devices.mkdir(parents=True)
+    for days in (1, 2):
+        later(desk, run, days).rename(devices / f"group.{days}")
+    assert {len(one.runs) for one in series(desk)} == {3}
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 4096])
 def test_a_damaged_index_is_made_anew(desk: Desk, run: RunFolder, content: bytes) -> None:
     expected = series(desk)
