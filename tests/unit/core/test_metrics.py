@@ -20,7 +20,7 @@ from core_records import (
 )
 
 from harness.core.agreement import ScoreChunk
-from harness.core.events import Conditions, Event, Stage
+from harness.core.events import Conditions, Event, Keystrokes, Stage
 from harness.core.joblog import (
     JobLog,
     failure,
@@ -34,7 +34,7 @@ from harness.core.joblog import (
     warmup_runs,
 )
 from harness.core.measurements import Measurement, NotMeasured, Result
-from harness.core.metrics import measure
+from harness.core.metrics import keystroke_latency, measure
 
 REFERENCE = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]], dtype=np.float32)
 
@@ -201,3 +201,23 @@ def test_logs_that_contradict_themselves_fail() -> None:
 def test_unlike_processes_are_not_one_measurement(start: Event) -> None:
     other = replace(WHOLE[1], events=(start, *WHOLE[1].events[1:]))
     assert problem(measured([WHOLE[0], other])) == ("failed", "mixed_conditions")
+
+
+def test_keystrokes_are_pooled_and_kept_by_round() -> None:
+    def typed(round_index: int, latencies: Sequence[int]) -> JobLog:
+        events = [
+            *attempt(1, [samples([0], [5])]),
+            Keystrokes(t_ns=9, texts=2, latency_ns=tuple(latencies)),
+            ended(1),
+        ]
+        return job_log(events, f"r{round_index}", round_index)
+
+    silent = job_log([*attempt(1, [samples([0], [5])]), ended(1)], "r9", 9)
+    assert keystroke_latency([silent], 0) is None
+    found = keystroke_latency([typed(0, range(100, 200)), silent, typed(1, range(200, 300))], 7)
+    assert found is not None and found.latency.p50 is not None and found.latency.p90 is not None
+    assert (found.texts, found.pause_ns, found.latency.samples) == (4, 7, 200)
+    assert (found.latency.p50.value, found.latency.p90.value) == (199, 279)
+    assert (found.round_p50_ns, found.round_p90_ns) == ((149, 249), (189, 289))
+    # The keystrokes are no steady samples.
+    assert round_latencies([typed(0, [7])])[0].tolist() == [5]

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from core_records import device, measurement, not_measured
+from core_records import device, ended, job_log, measurement, not_measured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.events import TargetClass
+from harness.core.events import Keystrokes, TargetClass
 from harness.core.measurements import Measurement, Result
+from harness.core.metrics import keystroke_latency
 from harness.core.policy import BASELINE, Metric, Policy, Rule
 from harness.core.stats import clopper_pearson
 from harness.core.verdict import Answer, RuleResult, Verdict, judge, shown
@@ -310,3 +311,25 @@ def test_figures_are_shown_with_units() -> None:
     assert shown(5_270_000, Metric.FILE_SIZE.unit) == "5.27 MB"
     assert shown(900, Metric.FILE_SIZE.unit) == "900 bytes"
     assert shown(0.5, rule(Metric.FILE_SIZE, 1.0, relative_to="a").unit) == "0.5x"
+
+
+def typing(*latencies: int, name: str = "int8") -> Measurement:
+    log = job_log([Keystrokes(t_ns=1, texts=1, latency_ns=latencies), ended(1)], of=name)
+    return measurement(name).model_copy(update={"keystrokes": keystroke_latency([log], 0)})
+
+
+def test_keystroke_latency_is_judged_by_its_own_samples() -> None:
+    limit = rule(Metric.P90_KEYSTROKE_LATENCY, 1100.0)
+    assert "set workload.text.keystrokes" in judged(limit, measurement()).reason
+    assert judged(limit, typing(*range(900, 1000))).answer is PASS
+    assert judged(limit, typing(*range(1400, 1500))).answer is FAIL
+    assert judged(limit, typing(*range(1012, 1112))).answer is UNDECIDED
+    assert "has 9 samples: p90 needs at least" in judged(limit, typing(*[900] * 9)).reason
+
+
+def test_keystroke_latency_relative_to_another_variant() -> None:
+    limit = Rule(metric=Metric.P50_KEYSTROKE_LATENCY, limit=0.7, relative_to="float32")
+    policy = Policy(rules=(limit,), candidates=("int8",))
+    fast, slow = typing(*[500] * 100), typing(*[1000] * 100, name="float32")
+    (result,) = [one for one in judge(policy, [slow, fast]).results if one.variant == "int8"]
+    assert (result.answer, result.value) == (PASS, 0.5)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from render_records import disagreement, milliseconds
 
-from harness.core.measurements import Measurement
+from harness.core.measurements import Estimate, Interval, KeystrokeLatency, Measurement, Percentiles
 from harness.core.policy import Metric, Policy, Rule
 from harness.core.report import RunReport
 from harness.core.verdict import Answer
@@ -227,3 +227,27 @@ def test_importing_the_renderers_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_keystrokes_have_columns_where_there_are_any(report: RunReport) -> None:
+    assert "Key p90" not in [column.title for column in report_view(report).main.columns]
+    interval = Interval(low=39_000, high=42_000)
+    typed = KeystrokeLatency(
+        texts=3,
+        pause_ns=2_000_000,
+        latency=Percentiles(samples=90, p50=None, p90=Estimate(value=41_000, interval=interval), p99=None),
+        round_p50_ns=(30_000.0,),
+        round_p90_ns=(41_000.0,),
+    )
+    first, *others = [one for one in report.results if isinstance(one, Measurement)]
+    view = report_view(
+        report.model_copy(update={"results": (first.model_copy(update={"keystrokes": typed}), *others)})
+    )
+    at = [column.title for column in view.main.columns].index("Key p90")
+    assert view.main.columns[at].unit == "µs"
+    assert (view.main.rows[0].cells[at].figure, view.main.rows[0].cells[at].spread) == ("41", "±2")
+    assert view.main.rows[1].cells[at].note is not None
+    assert dict(view.facts)["keystrokes"] == (
+        "3 texts typed key by key for each variant, 90 keystrokes 2.00 ms apart, "
+        "each from the text so far to five suggestions"
+    )
