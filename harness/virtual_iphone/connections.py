@@ -48,8 +48,6 @@ async def accept_connection(
             case OpenPort(service, pairing):
                 if pairing is not None:
                     await stream.start_tls(phone.pairings.tls_context(pairing))
-                    if not pairing.shows(stream.peer_certificate()):
-                        return
                 await service.handler(stream, phone)
     except (StreamEndedError, OSError):
         pass

@@ -30,15 +30,6 @@ class Pairing:
     host_certificate: bytes
     root_certificate: bytes
 
-    def shows(self, certificate_der: bytes | None) -> bool:
-        """Whether a TLS client's certificate is one of the host's two.
-
-        Clients present the host's certificate or the root's. Both have empty names, and libimobiledevice's have
-        the serial number 0, so that they are compared as they are and not by what a chain of names says.
-        """
-        known = (self.host_certificate, self.root_certificate)
-        return certificate_der in [ssl.PEM_cert_to_DER_cert(pem.decode("ascii")) for pem in known]
-
 
 class Pairings:
     """The phone's key and its paired hosts, kept in ``folder``."""
@@ -93,7 +84,11 @@ class Pairings:
         self._save()
 
     def tls_context(self, pairing: Pairing) -> ssl.SSLContext:
-        """The phone's end of a session with a paired host; the client must show a certificate."""
+        """The phone's end of a session with a paired host, whose client must show that it holds one of its two keys.
+
+        pymobiledevice3 shows the host's certificate, libimobiledevice the root's. Both have empty names, so that
+        trust rests on these two certificates themselves, not on a chain of names.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # What libimobiledevice builds uses SHA-1 and empty names here and there, as iOS accepts.

@@ -56,10 +56,6 @@ class Stream(ABC):
         """
 
     @abstractmethod
-    def peer_certificate(self) -> bytes | None:
-        """The other end's certificate (DER), where TLS is on and it showed one."""
-
-    @abstractmethod
     async def close(self) -> None:
         """Send what is waiting, then end the stream."""
 
@@ -115,10 +111,6 @@ class SocketStream(Stream):
             await self._writer.start_tls(context, ssl_handshake_timeout=_HANDSHAKE_LIMIT_S)
         except (OSError, ssl.SSLError, RuntimeError) as error:
             raise StreamEndedError from error
-
-    def peer_certificate(self) -> bytes | None:
-        tls = self._writer.get_extra_info("ssl_object")
-        return None if tls is None else tls.getpeercert(binary_form=True)
 
     async def close(self) -> None:
         self._link.detach(self)

@@ -223,9 +223,6 @@ class TunnelStream(Stream):
         del context
         raise StreamEndedError
 
-    def peer_certificate(self) -> bytes | None:
-        return None
-
     async def close(self) -> None:
         if not self._is_cut:
             self._connection.close(self._loop.time())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from pymobiledevice3.ca import generate_pairing_cert_chain
 from pymobiledevice3.exceptions import AfcException, AppNotInstalledError, PyMobileDevice3Exception
 from pymobiledevice3.lockdown import LockdownClient, create_using_usbmux
 from pymobiledevice3.services.afc import AfcService
@@ -204,7 +205,7 @@ def test_a_service_is_closed_to_who_shows_no_certificate_or_another_ones(
         record = lockdown.pair_record
         assert record is not None
         (tmp_path / "host.pem").write_bytes(record["HostCertificate"] + b"\n" + record["HostPrivateKey"])
-        stranger = _stranger(tmp_path)
+        stranger = _stranger(lockdown, tmp_path)
         async with AfcService(lockdown) as afc:
             await afc.listdir("/")
         return (
@@ -218,9 +219,9 @@ def test_a_service_is_closed_to_who_shows_no_certificate_or_another_ones(
     assert host.startswith(b"CFA6LPAA")
 
 
-def _stranger(folder: Path) -> Path:
-    """A certificate and key that look like a host's."""
-    from pymobiledevice3.ca import create_keybag_file
-
-    create_keybag_file(folder / "stranger.pem", "stranger")
+def _stranger(lockdown: LockdownClient, folder: Path) -> Path:
+    """Certificate and key of a host that the phone never met; its empty names and numbers are those of the other."""
+    assert lockdown.device_public_key is not None
+    certificate, key, *_ = generate_pairing_cert_chain(lockdown.device_public_key)
+    (folder / "stranger.pem").write_bytes(certificate + b"\n" + key)
     return folder / "stranger.pem"
