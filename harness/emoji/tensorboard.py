@@ -18,21 +18,23 @@ _EVENT_FILES: Final = "events.out.tfevents.*"
 
 
 class Curves:
-    """``train`` and ``validation`` of one training, where a curve has the same name; a context manager."""
+    """``train`` and ``validation`` of one training, where a curve has the same name; a context manager.
+
+    The table of hyperparameters finds figures only beside them, so those of validation stand there once more.
+    """
 
     def __init__(self, folder: Path, settings: TrainingSettings, epochs: Sequence[Epoch]) -> None:
         from tensorboardX import SummaryWriter
         from tensorboardX.summary import hparams
 
-        places = {"": folder / "train", "validation_": folder / "validation"}
-        for place in (folder, *places.values()):
+        places = (folder, folder / "train", folder / "validation")
+        for place in places:
             for old in place.glob(_EVENT_FILES):
                 old.unlink()
-        metrics = {f"epoch_{name}": 0.0 for name in _CURVES}
-        with SummaryWriter(logdir=str(folder)) as writer:
-            for summary in hparams(settings.model_dump(mode="json"), metrics):
-                writer.file_writer.add_summary(summary)
-        self._writers = {prefix: SummaryWriter(logdir=str(place)) for prefix, place in places.items()}
+        self._beside, self._train, self._validation = (SummaryWriter(logdir=str(place)) for place in places)
+        metrics = {f"validation_{name}": 0.0 for name in _CURVES}
+        for summary in hparams(settings.model_dump(mode="json"), metrics):
+            self._beside.file_writer.add_summary(summary)
         for number, epoch in enumerate(epochs, start=1):
             self.add(number, epoch)
 
@@ -42,11 +44,14 @@ class Curves:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers.values():
+        for writer in (self._beside, self._train, self._validation):
             writer.close()
 
     def add(self, number: int, epoch: Epoch) -> None:
-        for prefix, writer in self._writers.items():
-            for name in _CURVES:
-                writer.add_scalar(f"epoch_{name}", getattr(epoch, prefix + name), global_step=number)
+        for name in _CURVES:
+            validation = getattr(epoch, f"validation_{name}")
+            self._train.add_scalar(f"epoch_{name}", getattr(epoch, name), global_step=number)
+            self._validation.add_scalar(f"epoch_{name}", validation, global_step=number)
+            self._beside.add_scalar(f"validation_{name}", validation, global_step=number)
+        for writer in (self._beside, self._train, self._validation):
             writer.flush()

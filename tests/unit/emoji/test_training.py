@@ -87,14 +87,20 @@ def test_the_curves_are_tensorboards(trained: Path) -> None:
     import tensorflow as tf
 
     training = read_training(trained)
-    for name, prefix in (("train", ""), ("validation", "validation_")):
+    for name, prefix, tag in (
+        ("train", "", "epoch_"),
+        ("validation", "validation_", "epoch_"),
+        (".", "validation_", "validation_"),
+    ):
         (events,) = (trained / name).glob("events.out.tfevents.*")
         values = {}
         for event in tf.compat.v1.train.summary_iterator(str(events)):
             for value in event.summary.value:
+                if value.tag.startswith("_hparams_"):
+                    continue
                 values[value.tag, event.step] = value.simple_value
         expected = {
-            (f"epoch_{figure}", number): getattr(epoch, prefix + figure)
+            (f"{tag}{figure}", number): getattr(epoch, prefix + figure)
             for number, epoch in enumerate(training.epochs, start=1)
             for figure in ("loss", "top_1", "top_5")
         }
