@@ -102,10 +102,11 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: it is missing, not UTF-8, has fewer than two lines, one twice, or one that is no emoji.
     """
     try:
-        labels = tuple(_opened(path).read_text("utf-8").split("\n"))
+        # As some editors write: with a mark in front, with two characters at a line's end.
+        lines = _opened(path).read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise InputError("is not UTF-8", where=str(path), next_step="Write it in UTF-8.") from error
-    labels = labels[:-1] if labels[-1] == "" else labels
+    labels = tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
     if len(labels) < 2:
         raise InputError(
             f"has {len(labels)} labels, and there is nothing to choose between",

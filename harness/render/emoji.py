@@ -15,6 +15,8 @@ from harness.render.figures import size
 from harness.render.plain_text import one_line
 
 _LABELS_SHOWN = 10
+# What a narrow terminal keeps of a table.
+_NAME_WIDTH, _SHARE_WIDTH = 12, 5
 
 
 def preparation_report(preparation: Preparation, folder: str) -> RenderableType:
@@ -80,9 +82,11 @@ def _remarks(preparation: Preparation) -> list[str]:
 def trainings_table(trainings: Sequence[Training]) -> RenderableType:
     """One line a training: what it costs, and how often it is right on the texts to test on."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("architecture")
-    for title in ("weights", "MMAC", "epochs", "s", "top-1", "top-5"):
+    table.add_column("architecture", no_wrap=True, min_width=_NAME_WIDTH)
+    for title in ("weights", "MMAC", "epochs", "s"):
         table.add_column(title, justify="right", no_wrap=True)
+    for title in ("top-1", "top-5"):
+        table.add_column(title, justify="right", no_wrap=True, min_width=_SHARE_WIDTH)
     best = max(training.test_top_1 for training in trainings)
     for training in trainings:
         table.add_row(
@@ -106,9 +110,12 @@ def trainings_table(trainings: Sequence[Training]) -> RenderableType:
 def export_report(export: Export, folder: str) -> RenderableType:
     """What was written, how each variant does beside the trained network, and what failed and why."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("form")
-    table.add_column("recipe")
-    for title in ("file", "in the .ipa", "d", "top-1", "right", "ms"):
+    table.add_column("form", no_wrap=True, min_width=5)
+    table.add_column("recipe", no_wrap=True, min_width=_NAME_WIDTH)
+    for title in ("file", "in the .ipa", "d"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("top-1", justify="right", no_wrap=True, min_width=_SHARE_WIDTH)
+    for title in ("right", "ms"):
         table.add_column(title, justify="right", no_wrap=True)
     for variant in export.variants:
         table.add_row(*_variant_cells(variant))

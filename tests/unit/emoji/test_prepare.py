@@ -83,7 +83,7 @@ def test_no_text_stands_in_two_parts(tmp_path: Path, said: list[tuple[str, str]]
 
 def test_the_first_emoji_that_is_a_label_counts(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
-    labels.write_text("🎂\n☔\n", encoding="utf-8")
+    labels.write_bytes("\ufeff🎂\r\n☔\r\n".encode())
     lines = [*some_texts(), "so much 🪓☔🎂"]
     preparation = prepared(tmp_path, lines, labels=labels)
     assert preparation.settings.fixed_labels and preparation.skipped[Skip.OUTSIDE.value] == 200
