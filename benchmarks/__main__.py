@@ -13,10 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.conversions import conversions
+from benchmarks.decision_page import decision_rates
 from benchmarks.graph_passes import graph_passes
 from benchmarks.help_startup import help_startup
 from benchmarks.machine import describe_machine, other_cpu_fraction, this_moment
 from benchmarks.page import performance_page
+from benchmarks.real_a_a import real_a_a
 from benchmarks.report_samples import report_samples
 from benchmarks.report_time import report_time
 from benchmarks.result import NotMeasured, Record, Result
@@ -42,6 +44,8 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "graph_passes": graph_passes,
     "report_time": report_time,
     "report_samples": report_samples,
+    "decision_rates": decision_rates,
+    "real_a_a": real_a_a,
 }
 
 

@@ -15,6 +15,7 @@ Nothing is assumed but that each observation, given those before it, has a mean 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -111,10 +112,27 @@ def median_bounds(
     for their boundary. ``None`` where there are too few for a bound.
     """
 
-    def shown(holds: NDArray[np.bool_], level: float) -> bool:
-        return bool(log_capital(holds.astype(np.float64), 0.5, bet)[-1] >= math.log(1 / level))
+    count = len(figures)
+    if not count:
+        return None, None
+    ordered = np.sort(figures)
 
-    edges = np.unique(figures)
-    lows = [float(edge) for edge in edges if shown(figures >= edge, low_level)]
-    highs = [float(edge) for edge in edges if shown(figures <= edge, high_level)]
-    return (max(lows) if lows else None), (min(highs) if highs else None)
+    def enough(level: float) -> int | None:
+        """How many of the figures on one side show that the median is there; the capital grows with each."""
+        needed = bisect_left(
+            range(count + 1), True, key=lambda on_side: _final(on_side, count, bet) >= 1 / level
+        )
+        return needed if needed <= count else None
+
+    at_least, at_most = enough(low_level), enough(high_level)
+    return (
+        None if at_least is None else float(ordered[count - at_least]),
+        None if at_most is None else float(ordered[at_most - 1]),
+    )
+
+
+def _final(successes: int, trials: int, bet: float | None) -> float:
+    """The capital of bets on a mean above a half, after so many outcomes of 1 among ``trials``."""
+    bets, shares = _bets(bet)
+    grown = successes * np.log1p(bets) + (trials - successes) * np.log1p(-bets)
+    return float(np.exp(np.logaddexp.reduce(grown + np.log(shares))))

@@ -124,20 +124,22 @@ def slow_first_run(measured: Measurement) -> list[Finding]:
     )
 
 
-def drift(measured: Measurement, by_round: Sequence[Samples]) -> list[Finding]:
+def drift(measured: Measurement, by_round: Sequence[Samples], *, over_run: bool = True) -> list[Finding]:
     """Latency rises or falls over the run, or over each round; a thermal state need not show it.
+
+    Without ``over_run`` only over each round, where it is known to step from level to level over the run.
 
     Medians of time bins must have a trend at the 1 % level (Mann 1945, Kendall) whose robust slope
     (Theil 1950, Sen 1968) changes latency by more than ``DRIFT_FRACTION`` from first bin to last.
     """
     binned = [_bin_medians(samples) for samples in by_round]
-    over_run = _trend([median for medians in binned for median in medians])
+    of_run = _trend([median for medians in binned for median in medians]) if over_run else 0.0
     like = [medians for medians in binned if len(medians) == _DRIFT_BINS]
     over_round = 0.0
     if like:
         relative = np.array(like) / np.median(np.array(like), axis=1, keepdims=True)
         over_round = _trend(np.median(relative, axis=0).tolist())
-    change, where = max((over_run, "the run"), (over_round, "each round"), key=lambda one: abs(one[0]))
+    change, where = max((of_run, "the run"), (over_round, "each round"), key=lambda one: abs(one[0]))
     if abs(change) <= DRIFT_FRACTION:
         return []
     return warning(

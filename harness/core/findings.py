@@ -16,7 +16,8 @@ from harness.core.disturbances import (
     too_few_samples,
 )
 from harness.core.finding import Finding, FindingKind, milliseconds, note, percent, warning
-from harness.core.joblog import JobLog, round_latencies, steady_conditions
+from harness.core.joblog import JobLog, round_latencies, rounds, steady_conditions
+from harness.core.level_findings import first_run_outliers, level_shift, thermal_change
 from harness.core.measurements import Measurement, Result
 from harness.core.stats import paired_drop
 from harness.core.text_findings import text_findings
@@ -57,7 +58,12 @@ def find(
             constant_output,
         ):
             found += of_measurement(one)
-        found += drift(one, by_round) + outliers(one, by_round)
+        by_round_conditions = [
+            [block for log in group for block in steady_conditions(log)] for group in rounds(own)
+        ]
+        steps = level_shift(one, by_round, by_round_conditions)
+        found += steps + drift(one, by_round, over_run=not steps) + outliers(one, by_round)
+        found += first_run_outliers(one) + thermal_change(one, by_round_conditions)
         for of_conditions in (busy_machine, thermal, low_power_mode):
             found += of_conditions(one, conditions)
     return found + no_gain(measured)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from core_records import device, job_log, measurement, not_measured, samples, started, workload
 
-from harness.core import disturbances, findings
+from harness.core import disturbances, findings, level_findings
 from harness.core.events import Conditions
 from harness.core.findings import Finding, FindingKind, find
 from harness.core.measurements import Result
@@ -202,3 +204,72 @@ def test_all_findings_come_run_first_then_by_variant() -> None:
         (FindingKind.DRIFT, "int8"),
         (FindingKind.THERMAL, "int8"),
     ]
+
+
+def stepped(levels: Sequence[float], rounds: int = 6, count: int = 60) -> list[np.ndarray]:
+    """Rounds of noise, the whole at one level after another for equal times."""
+    series = np.concatenate([noise(count, seed) for seed in range(rounds)])
+    scale = np.repeat(levels, -(-len(series) // len(levels)))[: len(series)]
+    return [one.astype(np.int64) for one in np.array_split(series * scale, rounds)]
+
+
+def test_a_step_to_another_level_is_told_from_a_drift() -> None:
+    throttled = level_findings.level_shift(measurement(), stepped([1.0, 1.0, 1.4]))
+    found = only(throttled)
+    assert found.kind is FindingKind.LEVEL_SHIFT
+    assert found.message.startswith("latency steps from 1") and found.message.endswith("in round 5")
+    back = only(level_findings.level_shift(measurement(), stepped([1.0, 1.5, 1.0])))
+    assert back.message.count("in round") == 2
+    ramp = [
+        (one * scale).astype(np.int64)
+        for one, scale in zip(stepped([1.0]), np.linspace(1, 1.6, 6), strict=True)
+    ]
+    slowly = np.array_split(np.concatenate(stepped([1.0])) * np.linspace(1, 1.6, 360), 6)
+    assert level_findings.level_shift(measurement(), slowly) == []
+    assert only(disturbances.drift(measurement(), ramp)).message.endswith("over the run")
+    assert disturbances.drift(measurement(), ramp, over_run=False) == []
+
+
+def test_noise_has_no_levels_and_many_rounds_are_no_trouble() -> None:
+    for seed in range(10):
+        loud = np.random.default_rng(seed).normal(1_000_000, 100_000, (5, 50)).astype(np.int64)
+        assert level_findings.level_shift(measurement(), list(loud)) == []
+    many = [noise(6, seed) for seed in range(200)]
+    assert level_findings.level_shift(measurement(), many) == []
+    assert only(
+        level_findings.level_shift(measurement(), [one * (1 + (i > 99)) for i, one in enumerate(many)])
+    )
+    assert level_findings.level_shift(measurement(), []) == []
+
+
+def test_frequencies_that_changed_stand_beside_the_step() -> None:
+    blocks = [
+        [Conditions(cpu_frequency_hz=2_400_000_000)],
+        [None],
+        [Conditions(cpu_frequency_hz=1_200_000_000)],
+    ]
+    found = only(level_findings.level_shift(measurement(), stepped([1.0, 2.0]), blocks))
+    assert "1.2 to 2.4 GHz" in found.message
+
+
+def test_a_thermal_state_that_changes_is_told_with_what_it_did() -> None:
+    nominal, fair = Conditions(thermal_state="nominal"), Conditions(thermal_state="fair")
+    measured = measurement(rounds=[[1000] * 50, [1000] * 50, [1300] * 50])
+    found = only(level_findings.thermal_change(measured, [[nominal, None], [nominal], [fair, fair]]))
+    assert "from nominal to fair in round 3; p50 was" in found.message
+    assert "0.001 ms in the rounds before and 0.0013 ms" in found.message
+    swinging = only(level_findings.thermal_change(measured, [[nominal, fair], [nominal], [None]]))
+    assert "in round 1, 1 more changes after it" in swinging.message
+    assert level_findings.thermal_change(measured, [[nominal], [None], [nominal]]) == []
+    assert level_findings.thermal_change(measured, []) == []
+
+
+def test_a_first_run_unlike_the_others_is_kept_and_told() -> None:
+    usual = [30_000_000, 31_000_000, 29_000_000, 30_500_000, 29_500_000, 30_200_000]
+    assert level_findings.first_run_outliers(measurement(first_run_ns=usual)) == []
+    cold = only(level_findings.first_run_outliers(measurement(first_run_ns=[90_000_000, *usual])))
+    assert cold.message.startswith("the first run of process 1 of 7 took 90 ms")
+    late = only(level_findings.first_run_outliers(measurement(first_run_ns=[*usual, 90_000_000, 80_000_000])))
+    assert "process 7 of 8 and 1 more" in late.message and late.advice != cold.advice
+    assert level_findings.first_run_outliers(measurement(first_run_ns=[1, 1, 1, 1, 1, 9])) == []
+    assert level_findings.first_run_outliers(measurement(first_run_ns=usual[:3])) == []
