@@ -315,4 +315,14 @@ def _sampled(
     drop: Originals = NOTHING,
     p50_ns: dict[int, float] | None = None,
 ) -> Sampled:
-    return Sampled(top1=top1, top5=NOTHING, drop=drop, p50_ns=p50_ns or {}, p90_ns={}, peak_bytes={})
+    return Sampled(
+        top1=top1,
+        top5=NOTHING,
+        right=NOTHING,
+        drop=drop,
+        p50_ns=p50_ns or {},
+        p90_ns={},
+        keystroke_p50_ns={},
+        keystroke_p90_ns={},
+        peak_bytes={},
+    )

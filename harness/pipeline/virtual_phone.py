@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.core.events import TargetClass
+from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome
 from harness.pipeline.installed_programs import installed_programs
 from harness.pipeline.phones import inspect_phone
@@ -93,6 +94,10 @@ class VirtualPhoneTarget:
     def run(self, root: Path, job_id: str, on_event: OnEvent) -> JobOutcome:
         """See ``Target.run``."""
         return self.iphone.run(root, job_id, on_event)
+
+    def forget(self, root: Path, blobs: Sequence[Blob]) -> None:
+        """See ``KeepsCopies``."""
+        self.iphone.forget(root, blobs)
 
     @property
     def iphone(self) -> IphoneTarget:

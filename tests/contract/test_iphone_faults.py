@@ -17,15 +17,16 @@ from job_bench import Bench, pixel_encoding, steady_samples
 from shared_phones import LAUNCHING_IOS, QUICK_LIMITS
 
 from harness.core.events import JobFinished, Samples
-from harness.core.jobs import StopRule
+from harness.core.jobs import Blob, StopRule
 from harness.core.runs import JobOutcome, JobStatus
 from harness.errors import TargetError
 from harness.pipeline.virtual_phone import VirtualPhoneTarget
-from harness.targets.base import Unwatched
+from harness.targets.base import KeepsCopies, Unwatched
 from harness.targets.iphone.messages import LaunchMode, Limits
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import PhoneFailedError
 from harness.virtual_iphone.phone import Phone
+from harness.wire.job_folder import read_job, write_job
 
 WHOLE_MATRIX = bool(os.environ.get("HARNESS_WHOLE_FAULT_MATRIX"))
 RUNS = 60_000
@@ -242,6 +243,31 @@ def test_a_phone_that_is_not_set_up(
     assert isinstance(caught.value, PhoneFailedError)
     assert caught.value.kind is kind
     assert caught.value.next_step == kind.advice
+
+
+def test_a_phone_forgets_inputs_that_no_job_needs(bench: Bench, tiny_models: Path) -> None:
+    """A workload of many shards need not fit the phone's disk; what is needed after all is sent again."""
+    place(bench, tiny_models)
+    job = read_job(bench.folder("job"))
+    inputs = [one.blob for one in job.inputs]
+    input_bytes = sum(blob.bytes for blob in inputs)
+    for again in ("kept", "sent-again"):
+        write_job(bench.root, job.model_copy(update={"job_id": again}))
+    target = VirtualPhoneTarget("18.5", 6, Unwatched(), runner=None, idle_limit_s=20.0, limits=LIMITS)
+    pushed = []
+    try:
+        assert isinstance(target, KeepsCopies)
+        target.stage(bench.root, ["job"], lambda job_id: None)
+        for job_id in ("job", "kept", "sent-again"):
+            if job_id == "sent-again":
+                target.forget(bench.root, [*inputs, Blob(sha256="f" * 64, bytes=9)])
+            before = target.iphone.pushed_bytes
+            outcome = target.run(bench.root, job_id, lambda event: None)
+            assert outcome.status is JobStatus.FINISHED, outcome
+            pushed.append(target.iphone.pushed_bytes - before)
+    finally:
+        target.close()
+    assert pushed == [input_bytes + job.model.bytes, 0, input_bytes]
 
 
 def test_a_person_taps_the_app(bench: Bench, tiny_models: Path) -> None:

@@ -142,8 +142,18 @@ class PlaceLive(Value):
     limits: Limits = Limits()
 
 
+class DropBlobs(Value):
+    """Remove blobs that no further job of the run needs."""
+
+    op: Literal["drop_blobs"] = "drop_blobs"
+    udid: str
+    blobs: tuple[Blob, ...]
+    limits: Limits = Limits()
+
+
 Request = Annotated[
-    ListPhones | Inspect | Probe | Install | RunJob | StageJobs | PlaceLive, Field(discriminator="op")
+    ListPhones | Inspect | Probe | Install | RunJob | StageJobs | PlaceLive | DropBlobs,
+    Field(discriminator="op"),
 ]
 
 
@@ -194,6 +204,13 @@ class Pushed(Value):
     """Whether a person has to tap the app: it cannot be launched."""
 
 
+class Dropped(Value):
+    """``bytes`` of the phone's disk are free again."""
+
+    note: Literal["dropped"] = "dropped"
+    bytes: Count
+
+
 class Report(Value):
     """A crash or JetsamEvent report, as it lies on the phone."""
 
@@ -231,10 +248,10 @@ class Failed(Value):
 
 
 Note = Annotated[
-    Transferred | Waiting | LogGrew | Phones | Inspected | Installed | Pushed | Evidence | Failed,
+    Transferred | Waiting | LogGrew | Phones | Inspected | Installed | Pushed | Dropped | Evidence | Failed,
     Field(discriminator="note"),
 ]
-FINAL = (Phones, Inspected, Installed, Pushed, Evidence, Failed)
+FINAL = (Phones, Inspected, Installed, Pushed, Dropped, Evidence, Failed)
 
 REQUEST_ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)
 NOTE_ADAPTER: TypeAdapter[Note] = TypeAdapter(Note)

@@ -22,6 +22,7 @@ from harness.targets.iphone.messages import (
     LARGEST_LINE_BYTES,
     REQUEST_ADAPTER,
     AppInfo,
+    DropBlobs,
     Failed,
     Inspect,
     Inspected,
@@ -37,7 +38,7 @@ from harness.targets.iphone.messages import (
     StageJobs,
     Transferred,
 )
-from harness.targets.iphone.place import place_live, stage_jobs
+from harness.targets.iphone.place import drop_blobs, place_live, stage_jobs
 from harness.targets.iphone.probe import probe
 from harness.targets.iphone.trouble import PhoneTrouble, Trouble
 from harness.wire.strict_json import parse_object
@@ -103,6 +104,8 @@ class Worker:
             return await JobRun(session, request).run()
         if isinstance(request, StageJobs):
             return await stage_jobs(session, request)
+        if isinstance(request, DropBlobs):
+            return await drop_blobs(session, request)
         return await place_live(session, request)
 
     async def _inspect(self, request: Inspect) -> PhoneState:

@@ -1,4 +1,4 @@
-"""Files that go to a phone without being run at once: jobs for a person's tap, and live variants."""
+"""Files that go to a phone without being run at once (jobs for a person's tap, live variants), or leave it again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.targets.iphone.deploy import deploy, push_blobs
 from harness.targets.iphone.deployment import INBOX
 from harness.targets.iphone.device.session import PhoneSession
-from harness.targets.iphone.messages import PlaceLive, Pushed, StageJobs
+from harness.targets.iphone.messages import DropBlobs, Dropped, PlaceLive, Pushed, StageJobs
 from harness.targets.iphone.trouble import PhoneTrouble, Trouble
 
 _LIVE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.json")
@@ -38,3 +38,17 @@ async def place_live(session: PhoneSession, request: PlaceLive) -> Pushed:
         pushed = await push_blobs(files, Path(request.root), request.blobs, session.on_note)
         await files.write(f"{INBOX}/live/{request.name}", request.document.encode())
     return pushed
+
+
+async def drop_blobs(session: PhoneSession, request: DropBlobs) -> Dropped:
+    """Remove the blobs, each with the marker that vouches for it; what is not there is no trouble."""
+    freed_bytes = 0
+    async with await session.files() as files:
+        for blob in request.blobs:
+            path = f"{INBOX}/blobs/{blob.sha256}"
+            entry = await files.entry(path)
+            if entry is not None:
+                await files.remove(f"{path}.verified")
+                await files.remove(path)
+                freed_bytes += entry.bytes
+    return Dropped(bytes=freed_bytes)

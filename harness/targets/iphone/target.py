@@ -5,15 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from harness.core.events import Event, TargetClass
 from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome
 from harness.core.value import Value
+from harness.errors import TargetError
 from harness.targets.base import OnEvent, TargetWatcher
 from harness.targets.iphone.ending import outcome_of_evidence
 from harness.targets.iphone.messages import (
+    DropBlobs,
+    Dropped,
     Evidence,
     Install,
     Installed,
@@ -196,6 +200,17 @@ class IphoneTarget:
 
     def _place(self, request: PlaceLive) -> None:
         self._worker.ask(request, Pushed, silence_limit_s=self._silence_limit_s, on_note=self._on_note)
+
+    def forget(self, root: Path, blobs: Sequence[Blob]) -> None:
+        """See ``KeepsCopies``. A phone that does not answer now is told by its next job; deploying makes room too."""
+        self._take(root)
+        with suppress(TargetError):
+            self._worker.ask(
+                DropBlobs(udid=self.udid, blobs=tuple(blobs), limits=self._limits),
+                Dropped,
+                silence_limit_s=self._silence_limit_s,
+                on_note=self._on_note,
+            )
 
     def _on_note(self, note: Note) -> None:
         if isinstance(note, Transferred):
