@@ -137,6 +137,7 @@ class CrashReports:
     def _jetsam_report(self, process: AppProcess, memory_limit_bytes: int) -> tuple[str, str]:
         header = self._header("298")
         pages = process.peak_footprint_bytes // _PAGE_BYTES
+        is_over_limit = process.peak_footprint_bytes > memory_limit_bytes
         report = {
             "crashReporterKey": self._device_key,
             "product": self._identity.model.product_type,
@@ -153,7 +154,8 @@ class CrashReports:
                 {
                     "name": process.name,
                     "pid": process.pid,
-                    "reason": "per-process-limit",
+                    # Below its own limit it is ended for the memory of the whole phone.
+                    "reason": "per-process-limit" if is_over_limit else "vm-pageshortage",
                     "states": ["frontmost"],
                     "rpages": pages,
                     "lifetimeMax": pages,

@@ -287,6 +287,7 @@ class Processes:
                 )
 
     def _jetsam(self, process: AppProcess) -> None:
+        process.peak_footprint_bytes = max(process.peak_footprint_bytes, process.footprint_bytes() or 0)
         self._end(process, signal.SIGKILL, "jetsam")
 
     def _end(self, process: AppProcess, number: int, reason: EndReason) -> None:

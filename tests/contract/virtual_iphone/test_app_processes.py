@@ -110,6 +110,17 @@ def test_an_app_over_its_memory_limit_is_ended_and_reported(
     assert process["memoryLimit"] == limit_bytes // page_bytes
 
 
+def test_an_app_below_its_limit_is_ended_for_the_memory_of_the_whole_phone(
+    phone_with_runner: StartPhones, put_job: PutJob
+) -> None:
+    phones = phone_with_runner(faults=["jetsam:at=sample"])
+    phones.call(lambda phone: put_job(phone, min_runs=_FOR_EVER))
+    assert phones.call(run_job).reason == "jetsam"
+    (process,) = phones.call(reports)["JetsamEvent"][1]["processes"]
+    assert process["reason"] == "vm-pageshortage"
+    assert 0 < process["rpages"] < process["memoryLimit"]
+
+
 def test_an_app_that_hangs_is_ended_by_the_watchdog(phone_with_runner: StartPhones, put_job: PutJob) -> None:
     phones = phone_with_runner(faults=["app-hang:at=launch,watchdog-s=0.3"])
     phones.call(put_job)
