@@ -16,16 +16,22 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo poets emoji test faults lint runner-test ios-check bench lock fixtures poets-fixtures emoji-fixtures \
+.PHONY: help setup demo example-report screenshots poets emoji test faults lint runner-test ios-check bench lock fixtures poets-fixtures emoji-fixtures \
 	clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.installed ## make .venv with everything in it
 
 demo: setup fixtures ## a real classifier: build its variants, run, measure, judge
 	$(BIN)/harness run fixtures/demo.toml $(ARGS)
+
+example-report: setup fixtures ## the demo's report, for reports/examples; ARGS=RUN takes a stored run
+	$(BIN)/python -m fixtures.example_report $(ARGS)
+
+screenshots: setup ## pictures of the example report, for docs/images; needs Chromium
+	$(BIN)/python -m fixtures.screenshots
 
 poets: poets-fixtures ## TensorFlow for Mobile Poets, from retrained_graph.pb to the report
 	$(BIN)/harness run fixtures/poets.toml $(ARGS)

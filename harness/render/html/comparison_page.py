@@ -54,6 +54,7 @@ def _context(comparison: Comparison) -> dict[str, object]:
         "a": one_line(comparison.run_a),
         "b": one_line(comparison.run_b),
         "lines": lines,
+        "drawn": len(list(_drawn(comparison))),
         "counts": {tone: sum(line.tone == tone for line in lines) for tone in ("worse", "better", "same")},
         "refused": [
             (

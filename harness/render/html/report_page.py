@@ -36,6 +36,7 @@ class _Quantity:
 
     text: str
     value: float | None
+    detail: str = ""
 
 
 def html_report(report: RunReport, exhibits: Exhibits | None = None) -> str:
@@ -68,6 +69,7 @@ def html_report(report: RunReport, exhibits: Exhibits | None = None) -> str:
             "chain_headings": CHAIN_HEADINGS,
             "chain_rows": [astuple(row) for row in view.chain.rows] if view.chain else [],
             "samples_total": sum(map(len, exhibits.series)),
+            "has_weather": len(exhibits.weather) > 1,
             "samples_thinned": is_thinned(exhibits.series),
             "samples_file": exhibits.samples_file,
             "environment": list(_environment(report)),
@@ -188,11 +190,11 @@ def _agreement_rows(report: RunReport) -> Iterator[tuple[str, list[_Quantity]]]:
         agreement, paired = one.agreement, one.accuracy
         cells = []
         for proportion in (agreement.top1, agreement.top5, paired.variant if paired else None):
-            text = figures.ABSENT
-            if proportion is not None:
-                share = " ".join(figures.proportion(proportion))
-                text = f"{share} ({proportion.successes}/{proportion.trials})"
-            cells.append(_Quantity(text, proportion.value if proportion else None))
+            if proportion is None:
+                cells.append(_Quantity(figures.ABSENT, None))
+                continue
+            share = " ".join(figures.proportion(proportion))
+            cells.append(_Quantity(share, proportion.value, f"{proportion.successes}/{proportion.trials}"))
         if paired is None:
             cells += [_Quantity(figures.ABSENT, None)] * 3
         else:

@@ -63,13 +63,12 @@ const charts = (() => {
     splitLine: { lineStyle: { color: ink("line"), opacity: 0.6 } }, nameLocation: "middle", ...extra,
   });
   const drawn = [];
-  // `option` makes the chart's whole option; it is asked again when theme or width change.
-  const draw = (id, option, height) => {
+  // `option` makes the chart's whole option; it is asked again when theme or width change. The page itself reserves the
+  // height, so that nothing moves when charts appear.
+  const draw = (id, option) => {
     const element = document.getElementById(id);
     if (!element) return null;
-    const chosen = height || Number(element.dataset.height);
-    element.style.height = `${chosen}px`;
-    const chart = echarts.init(element, null, { renderer: "canvas", width: element.clientWidth, height: chosen });
+    const chart = echarts.init(element, null, { renderer: "canvas", width: element.clientWidth, height: element.clientHeight });
     const redraw = () => chart.setOption(option(), { notMerge: true });
     redraw();
     drawn.push({ chart, redraw, element });

@@ -4,7 +4,6 @@
   const { data, draw, frame, axis, logarithmic, ink, colour, symbol, lines, milliseconds, percent, digits, isNarrow } = charts;
   const names = data.variants;
   const indexOf = (variant) => names.indexOf(variant);
-  const rowHeight = 58;
   const faded = (hex, opacity) => `${hex}${Math.round(255 * opacity).toString(16).padStart(2, "0")}`;
   // In a label of a chart braces would name a style.
   const plain = (text) => text.replaceAll("{", "(").replaceAll("}", ")");
@@ -138,7 +137,7 @@
           return { type: "group", children };
         },
       }],
-    }), 60 + (rowHeight + 22) * names.length);
+    }));
   }
 
   const kinds = data.memory.kinds;
@@ -176,7 +175,7 @@
         data: data.sizes.map((one) => ({ value: one[field], itemStyle: { color: faded(colour(indexOf(one.variant)), opacity) } })),
         label: { show: true, position: "right", color: ink("muted"), formatter: ({ value }) => digits(value) },
       })),
-    }), 80 + 50 * names.length);
+    }));
   }
 
   const measures = ["top-1 agreement", "top-5 agreement", "accuracy"].filter((name) => data.agreement.some((one) => one[name]));
@@ -209,6 +208,6 @@
           };
         },
       })),
-    }), 80 + (rowHeight - 4) * names.length);
+    }));
   }
 })();

@@ -187,8 +187,8 @@
 
   const thermal = { nominal: 0, fair: 1, serious: 2, critical: 3 };
   const weather = data.weather.filter((one) => one[1] != null || (one[2] && one[2] !== "nominal"));
+  byId("weather").hidden = weather.length < 2;
   if (weather.length > 1) {
-    byId("weather").hidden = false;
     draw("chart-weather", () => ({
       ...frame(),
       grid: { left: 62, right: 18, top: 28, bottom: 22 },
