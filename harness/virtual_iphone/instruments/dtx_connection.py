@@ -25,6 +25,7 @@ from harness.virtual_iphone.streams import Stream
 
 _READ_BYTES = 64 * 1024
 _MAX_CHANNELS = 64
+_LARGEST_CODE = 2**31 - 1
 # Calls a client may have waiting on one channel before the connection stops reading.
 _MAX_WAITING_CALLS = 32
 _LAST_CALLS_LIMIT_S = 1.0
@@ -98,6 +99,7 @@ class DtxConnection:
         self._sending = asyncio.Lock()
         self._next_identifier = 1
         self._channels: dict[int, _OpenChannel] = {}
+        self._without_service: list[int] = []
         self._failure: Exception | None = None
 
     async def serve(self) -> None:
@@ -160,6 +162,7 @@ class DtxConnection:
             return  # a reply; the phone's own calls expect none
         if message.channel == 0:
             await self._answer(message, self._control)
+            await self._cancel_channels_without_service()
             return
         channel = self._channels.get(message.channel)
         if channel is None:
@@ -180,21 +183,26 @@ class DtxConnection:
         raise CallError(unknown_selector(selector))
 
     async def _open_channel(self, code: int, identifier: str) -> None:
-        if code <= 0 or code in self._channels or len(self._channels) >= _MAX_CHANNELS:
+        if not 0 < code <= _LARGEST_CODE or code in self._channels or len(self._channels) >= _MAX_CHANNELS:
             raise CallError(NSError.described(_ERROR_DOMAIN, 1, f"Channel code {code} cannot be used"))
         factory = self._factories.get(identifier)
         if factory is None:
-            # The phone accepts the channel and cancels it at once.
-            await self.send(
-                MessageKind.DISPATCH,
-                0,
-                arguments=encode_arguments([Int32(-code)]),
-                payload=archive(_CHANNEL_CANCELED),
-            )
+            self._without_service.append(code)
             return
         channel = _OpenChannel(factory(Channel(self, code)))
         channel.worker = asyncio.create_task(self._work(channel), name=f"dtx {identifier}")
         self._channels[code] = channel
+
+    async def _cancel_channels_without_service(self) -> None:
+        """The phone accepts a channel to a service that it does not have, and then cancels it."""
+        while self._without_service:
+            code = Int32(-self._without_service.pop())
+            await self.send(
+                MessageKind.DISPATCH,
+                0,
+                arguments=encode_arguments([code]),
+                payload=archive(_CHANNEL_CANCELED),
+            )
 
     async def _close_channel(self, code: int) -> None:
         channel = self._channels.pop(code, None)
@@ -213,14 +221,17 @@ class DtxConnection:
                     await channel.waiting.join()
 
     async def _work(self, channel: _OpenChannel) -> None:
-        try:
-            while True:
-                await self._answer(await channel.waiting.get(), channel.service.invoke)
+        while True:
+            message = await channel.waiting.get()
+            try:
+                if self._failure is None:
+                    await self._answer(message, channel.service.invoke)
+            except Exception as error:
+                # A worker that just stopped would leave its client waiting: the connection ends with it.
+                self._failure = error
+                self._stream.abort()
+            finally:
                 channel.waiting.task_done()
-        except Exception as error:
-            # A worker that just stopped would leave its client waiting: the connection ends with it.
-            self._failure = error
-            self._stream.abort()
 
     async def _answer(
         self, message: DtxMessage, invoke: Callable[[str, list[Any]], Awaitable[object]]

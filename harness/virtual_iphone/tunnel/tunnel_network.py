@@ -121,7 +121,7 @@ class TunnelNetwork:
     async def _serve(self, stream: TunnelStream, handler: StreamHandler) -> None:
         try:
             await handler(stream)
-        except StreamEndedError:
+        except (StreamEndedError, OSError):
             pass
         except ProtocolViolationError as violation:
             self._log(f"closed a connection to port {stream.phone_port}: {violation}")

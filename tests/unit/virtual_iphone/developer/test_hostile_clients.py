@@ -67,6 +67,9 @@ def _replies(answer: bytes) -> dict[int, object]:
         (_call(2, 9, "killPid:", 1), "No channel 9 is open"),
         (_call(2, 0, "_requestChannelWithCode:identifier:", Int32(1), _PROCESS_CONTROL), "cannot be used"),
         (_call(2, 0, "_requestChannelWithCode:identifier:", Int32(-4), _PROCESS_CONTROL), "cannot be used"),
+        (_call(2, 0, "_requestChannelWithCode:identifier:", 2**40, _PROCESS_CONTROL), "cannot be used"),
+        (_call(2, 0, "_requestChannelWithCode:identifier:", 2**40, "org.nothing"), "cannot be used"),
+        (_call(2, 0, "_requestChannelWithCode:identifier:", Int32(5), "org.nothing"), MessageKind.OK),
         (_call(2, 0, "_requestChannelWithCode:identifier:", "x"), "does not respond"),
         (_call(2, 1, "sendSignal:toPid:", 9, 1), "No process with the identifier 1"),
         (_call(2, 1, "sendSignal:toPid:", 2**40, 1), "is no signal"),
@@ -95,6 +98,14 @@ def test_a_bad_call_is_refused_and_the_next_one_answered(
     else:
         assert replies[2] is sentence
     assert replies[3] is MessageKind.OK
+
+
+def test_what_a_client_asked_for_before_it_left_is_carried_out(converse: Converse) -> None:
+    calls = [
+        _call(number, 1, "processIdentifierForBundleIdentifier:", "org.nobody") for number in range(2, 42)
+    ]
+    replies = _replies(converse(serve_instruments, _open() + b"".join(calls)))
+    assert [replies[number] for number in range(2, 42)] == [0] * 40
 
 
 def test_a_client_that_opens_channels_without_end_is_refused(converse: Converse) -> None:
