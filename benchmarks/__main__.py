@@ -18,6 +18,8 @@ from benchmarks.graph_passes import graph_passes
 from benchmarks.help_startup import help_startup
 from benchmarks.machine import describe_machine, other_cpu_fraction, this_moment
 from benchmarks.page import performance_page
+from benchmarks.phone_fleet import phone_first_sample, phone_fleet
+from benchmarks.phone_push import phone_push, phone_second_run
 from benchmarks.real_a_a import real_a_a
 from benchmarks.report_samples import report_samples
 from benchmarks.report_time import report_time
@@ -46,6 +48,10 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "report_samples": report_samples,
     "decision_rates": decision_rates,
     "real_a_a": real_a_a,
+    "phone_push": phone_push,
+    "phone_second_run": phone_second_run,
+    "phone_fleet": phone_fleet,
+    "phone_first_sample": phone_first_sample,
 }
 
 

@@ -195,7 +195,7 @@ class Installed(Value):
 
 
 class Pushed(Value):
-    """``bytes`` went over the cable; ``bytes_there`` were on the phone already."""
+    """``bytes`` of files went to the phone; ``bytes_there`` of blobs were there already."""
 
     note: Literal["pushed"] = "pushed"
     bytes: Count

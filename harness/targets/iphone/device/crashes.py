@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 from pymobiledevice3.lockdown import UsbmuxLockdownClient
-from pymobiledevice3.services.crash_reports import CrashReportsManager
 
 from harness.targets.iphone.device.limits import abort, within
 from harness.targets.iphone.messages import Report
@@ -47,6 +46,9 @@ async def reports_since(
 async def _look(
     client: UsbmuxLockdownClient, since_unix_s: float, process_name: str, answer_s: float, seen: set[str]
 ) -> tuple[Report, ...]:
+    # Only where an app died: it brings parsers of its own.
+    from pymobiledevice3.services.crash_reports import CrashReportsManager
+
     manager = CrashReportsManager(client)
 
     def close() -> None:

@@ -21,7 +21,7 @@ from harness.targets.iphone.device.limits import abort, within
 from harness.targets.iphone.trouble import PhoneTrouble, Trouble
 
 CHUNK_BYTES = 4 * 1024 * 1024
-_AHEAD = 3
+_AHEAD = 2
 """Writes under way at once: the next one is on the cable while the phone stores the last."""
 
 OnBytes = Callable[[int], None]
@@ -38,6 +38,8 @@ class PhoneFiles:
         self._bundle_id = bundle_id
         self._answer_s = answer_s
         self._afc: HouseArrestService | None = None
+        self.sent_bytes = 0
+        """Contents of all files that were written, over all sessions of this object."""
 
     async def __aenter__(self) -> PhoneFiles:
         """Raises ``PhoneTrouble``: the app is missing, the phone locked, lost or silent."""
@@ -202,6 +204,7 @@ class PhoneFiles:
         """Write a small file: under another name first, so that it is whole where it stands."""
         partial = self._partial(path)
         await self._do(f"write {path}", self._open.set_file_contents(partial, data))
+        self.sent_bytes += len(data)
         await self.check_size(partial, len(data))
         await self.rename(partial, path)
 
@@ -258,6 +261,7 @@ class PhoneFiles:
     ) -> None:
         write, size_bytes = under_way.pop(0)
         await self._do(f"write {path}", write)
+        self.sent_bytes += size_bytes
         if on_bytes is not None:
             on_bytes(size_bytes)
 
