@@ -77,8 +77,8 @@ def phone_fleet(workspace: Workspace) -> list[Result]:
             unit="×",
             goal=FLEET_GOAL,
             spread=spread(ratios, "rounds"),
-            compared=f"the same jobs on {_PHONES} virtual iPhones at once, over one after another, on links that answer "
-            "after 20 ms, so that the work is waiting",
+            compared=f"the same jobs on {_PHONES} virtual iPhones at once, over one after another, on links that "
+            "answer after 20 ms, so that the work is waiting",
             parts=tuple(Part(name=name, figure=figure, unit="s") for name, figure in parts),
         )
     ]
