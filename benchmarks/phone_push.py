@@ -79,9 +79,9 @@ def phone_second_run(workspace: Workspace) -> list[Result]:
     phone = open_phone(workspace, _IOS)
     try:
         run_phone_jobs(phone, first, names)
-        sent_first = phone.iphone.pushed_bytes
+        sent_first = phone.iphone.sent_bytes
         run_phone_jobs(phone, second, names)
-        sent_second = phone.iphone.pushed_bytes - sent_first
+        sent_second = phone.iphone.sent_bytes - sent_first
     finally:
         phone.close()
     return [

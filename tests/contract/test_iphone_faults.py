@@ -22,6 +22,7 @@ from harness.core.runs import JobOutcome, JobStatus
 from harness.errors import TargetError
 from harness.pipeline.virtual_phone import VirtualPhoneTarget
 from harness.targets.base import KeepsCopies, Unwatched
+from harness.targets.iphone.deployment import AMPLE_BYTES
 from harness.targets.iphone.messages import LaunchMode, Limits
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import PhoneFailedError
@@ -259,8 +260,14 @@ def test_a_phone_forgets_inputs_that_no_job_needs(bench: Bench, tiny_models: Pat
         assert isinstance(target, KeepsCopies)
         target.stage(bench.root, ["job"], lambda job_id: None)
         for job_id in ("job", "kept", "sent-again"):
+            if job_id == "kept":
+                # There is room: the next run of the suite need not send them again.
+                target.forget(bench.root, inputs)
             if job_id == "sent-again":
-                target.forget(bench.root, [*inputs, Blob(sha256="f" * 64, bytes=9)])
+                gone = [*inputs, Blob(sha256="f" * 64, bytes=9)]
+                target.phones.set_fault(f"disk-full:free-bytes={AMPLE_BYTES - 1}")
+                target.forget(bench.root, gone)
+                target.phones.clear_faults()
             before = target.iphone.pushed_bytes
             outcome = target.run(bench.root, job_id, lambda event: None)
             assert outcome.status is JobStatus.FINISHED, outcome

@@ -58,7 +58,7 @@ async def deploy(
     pushed = await push_blobs(files, root, blobs, on_note)
     for job in jobs:
         await _place(files, root, job, token)
-    return pushed.model_copy(update={"bytes": files.sent_bytes})
+    return pushed.model_copy(update={"sent_bytes": files.sent_bytes})
 
 
 async def push_blobs(files: PhoneFiles, root: Path, blobs: Sequence[Blob], on_note: OnNote) -> Pushed:

@@ -24,6 +24,8 @@ OWNER = "owner.json"
 PARKED_DAYS = 7
 RESERVE_BYTES = 200_000_000
 """Left free on the phone: iOS gets slow, and kills more, when its disk is full."""
+AMPLE_BYTES = 4_000_000_000
+"""With so much free, inputs that this run needs no more are kept for the next one."""
 _NS_PER_DAY = 86_400 * 1_000_000_000
 
 

@@ -73,6 +73,7 @@ class JobRun:
             update={
                 "interruptions": tuple(interruptions),
                 "pushed_bytes": self._pushed.bytes,
+                "sent_bytes": self._pushed.sent_bytes,
                 "bytes_there": self._pushed.bytes_there,
             }
         )
@@ -87,6 +88,7 @@ class JobRun:
             pushed = await deploy(files, self._root, [request.job_id], request.token, session.on_note)
             self._pushed = Pushed(
                 bytes=self._pushed.bytes + pushed.bytes,
+                sent_bytes=self._pushed.sent_bytes + pushed.sent_bytes,
                 bytes_there=max(self._pushed.bytes_there, pushed.bytes_there),
             )
             follower = LogFollower(self._local, request.job_id, session.on_note)

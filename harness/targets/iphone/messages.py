@@ -195,11 +195,12 @@ class Installed(Value):
 
 
 class Pushed(Value):
-    """``bytes`` of files went to the phone; ``bytes_there`` of blobs were there already."""
+    """``bytes`` of blobs went to the phone, ``bytes_there`` were there already; ``sent_bytes`` counts all files."""
 
     note: Literal["pushed"] = "pushed"
     bytes: Count
     bytes_there: Count
+    sent_bytes: Count = 0
     needs_tap: bool = False
     """Whether a person has to tap the app: it cannot be launched."""
 
@@ -238,6 +239,7 @@ class Evidence(Value):
     process_name: str = ""
     pid: int | None = None
     pushed_bytes: Count = 0
+    sent_bytes: Count = 0
     bytes_there: Count = 0
 
 

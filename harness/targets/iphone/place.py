@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from harness.targets.iphone.deploy import deploy, push_blobs
-from harness.targets.iphone.deployment import INBOX
+from harness.targets.iphone.deployment import AMPLE_BYTES, INBOX
 from harness.targets.iphone.device.session import PhoneSession
 from harness.targets.iphone.messages import DropBlobs, Dropped, PlaceLive, Pushed, StageJobs
 from harness.targets.iphone.trouble import PhoneTrouble, Trouble
@@ -41,9 +41,14 @@ async def place_live(session: PhoneSession, request: PlaceLive) -> Pushed:
 
 
 async def drop_blobs(session: PhoneSession, request: DropBlobs) -> Dropped:
-    """Remove the blobs, each with the marker that vouches for it; what is not there is no trouble."""
+    """Remove the blobs, each with the marker that vouches for it; what is not there is no trouble.
+
+    While the phone has ample room they stay: the next run of the suite need not send them again.
+    """
     freed_bytes = 0
     async with await session.files() as files:
+        if await files.free_bytes() >= AMPLE_BYTES:
+            return Dropped(bytes=0)
         for blob in request.blobs:
             path = f"{INBOX}/blobs/{blob.sha256}"
             entry = await files.entry(path)

@@ -74,6 +74,7 @@ class IphoneTarget:
         self._worker = worker
         self._lock: PhoneLock | None = None
         self.pushed_bytes = 0
+        self.sent_bytes = 0
         self.bytes_there = 0
 
     @property
@@ -166,6 +167,7 @@ class IphoneTarget:
             on_note=on_note,
         )
         self.pushed_bytes += evidence.pushed_bytes
+        self.sent_bytes += evidence.sent_bytes
         self.bytes_there += evidence.bytes_there
         return outcome_of_evidence(
             job_id,
