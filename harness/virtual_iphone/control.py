@@ -119,6 +119,7 @@ class ControlServer:
         """Take no more clients."""
         if self._server is not None:
             self._server.close()
+            self.place.unlink(missing_ok=True)
 
     async def end(self) -> None:
         """End the clients; who waits for an app learns how it ended first."""

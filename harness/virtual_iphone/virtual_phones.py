@@ -101,7 +101,7 @@ class VirtualPhones:
             opening.callback(self.control.close)
             usbmuxd = Usbmuxd(self.phones, self._folder / "usbmuxd")
             self._server = await self._start_server(self._clients.serving(usbmuxd.serve))
-            opening.callback(self._server.close)
+            opening.callback(self._close_server)
             self._running = opening.pop_all()
         return self
 
@@ -111,6 +111,12 @@ class VirtualPhones:
     async def _stop_phones(self) -> None:
         for phone in self.phones:
             await phone.stop()
+
+    def _close_server(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        if self._listen.socket is not None:
+            self._listen.socket.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked_folder(self) -> Iterator[None]:

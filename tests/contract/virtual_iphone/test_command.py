@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from job_bench import Bench, tensor_encoding
+from pymobiledevice3.usbmux import list_devices
 
 from harness.cli.main import run_cli
 from harness.core.jobs import StopRule
@@ -75,6 +77,17 @@ def test_phones_are_told_what_goes_wrong_and_ctrl_c_ends_everything(
         assert interrupt(process) == (0, "")
     assert not Path(control).parent.exists()
     assert run_cli(["virtual-iphone", "tell", control, "status"]) == 4
+
+
+def test_a_local_socket_instead_of_a_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "usbmuxd"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with running("--socket", str(place), "--network") as (process, said):
+        assert said["usbmuxd"] == str(place)
+        (device,) = asyncio.run(list_devices(str(place)))
+        assert (device.serial, device.connection_type) == (said["phones"][0]["udid"], "Network")
+        assert interrupt(process) == (0, "")
+    assert not place.exists()
 
 
 def put_job(state: Path, udid: str, programs: Programs, tiny_models: Path, min_runs: int) -> None:
