@@ -69,9 +69,9 @@ def test_a_push_through_a_tunnel_that_freezes_midway_arrives_whole(
     content = bytes(range(251)) * 4000
 
     async def client() -> bytes:
-        async with route() as discovery:
-            await AfcService(discovery).set_file_contents("/model.bin", content)
-            return bytes(await AfcService(discovery).get_file_contents("/model.bin"))
+        async with route() as discovery, AfcService(discovery) as files:
+            await files.set_file_contents("/model.bin", content)
+            return bytes(await files.get_file_contents("/model.bin"))
 
     with start_phone("18.5") as phones:
         phones.set_fault("freeze:at=tunnel,after-bytes=400000,for-s=1.5")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -52,16 +53,13 @@ def test_files_go_over_the_tunnel_whole(start_phone: Callable[..., Any], route: 
                 await files.set_file_contents("/Documents/model.bin", content)
                 assert await files.get_file_contents("/Documents/model.bin") == content
             # Several connections at once, each with its own bytes.
-            sessions = [AfcService(discovery) for _ in range(4)]
-            await asyncio.gather(
-                *(
-                    session.set_file_contents(f"/{n}", bytes([n]) * 300_000)
-                    for n, session in enumerate(sessions)
+            async with AsyncExitStack() as stack:
+                sessions = [await stack.enter_async_context(AfcService(discovery)) for _ in range(4)]
+                numbered = list(enumerate(sessions))
+                await asyncio.gather(
+                    *(session.set_file_contents(f"/{n}", bytes([n]) * 300_000) for n, session in numbered)
                 )
-            )
-            found = await asyncio.gather(
-                *(session.get_file_contents(f"/{n}") for n, session in enumerate(sessions))
-            )
+                found = await asyncio.gather(*(session.get_file_contents(f"/{n}") for n, session in numbered))
             assert found == [bytes([n]) * 300_000 for n in range(4)]
 
     with start_phone("18.5"):
