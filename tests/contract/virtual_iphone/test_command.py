@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,7 +120,9 @@ def test_a_kept_phone_is_there_again_and_its_apps_end_with_it(
             stderr=subprocess.DEVNULL,
         )
         running_apps: list[dict[str, Any]] = []
-        while not running_apps:
+        limit_s = time.monotonic() + _LIMIT_S
+        while not running_apps and time.monotonic() < limit_s:
+            time.sleep(0.05)
             running_apps = ask(Path(said["control"]), "status")[0]["running"]
         assert run_cli(["virtual-iphone", "--state", str(state)]) == 2
         assert interrupt(process) == (0, "")

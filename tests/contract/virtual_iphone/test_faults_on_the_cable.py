@@ -62,8 +62,9 @@ def test_a_pulled_cable_leaves_the_part_that_arrived(start_phones: StartPhones, 
         with_lockdown(push(9 * _MIB))
     # The count begins inside the first write; headers of later ones and answers are in it too.
     assert at_bytes - 500 <= pushed_file(phones).stat().st_size <= at_bytes
-    time.sleep(0.5)
-    assert len(asyncio.run(list_devices())) == 1
+    limit_s = time.monotonic() + 60
+    while not asyncio.run(list_devices()) and time.monotonic() < limit_s:
+        time.sleep(0.1)
     with_lockdown(push(9 * _MIB))
     assert pushed_file(phones).stat().st_size == 9 * _MIB
 
@@ -114,12 +115,12 @@ def test_a_short_read_comes_without_an_error(start_phones: StartPhones) -> None:
 
 
 def test_an_idle_file_session_is_dropped(start_phones: StartPhones) -> None:
-    start_phones(faults=["idle-cut:idle-s=0.2"])
+    start_phones(faults=["idle-cut:idle-s=1"])
 
     async def wait(lockdown: LockdownClient) -> None:
         async with AfcService(lockdown) as afc:
             await afc.listdir("/")
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.8)
             with pytest.raises((ConnectionTerminatedError, ConnectionError, asyncio.IncompleteReadError)):
                 await afc.listdir("/")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,17 +103,27 @@ def test_the_log_is_followed(start_phones: StartPhones) -> None:
     command = [tool("idevicesyslog")]
     phones = start_phones()
     pair()
+    enough = threading.Event()
+
+    def write() -> None:
+        # The tool says that it is connected before it listens, so that one line alone might go by unheard.
+        while not enough.wait(0.2):
+            phones.call(lambda phone: phone.log.write("HarnessRunner", 4711, "a line of the app"))
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
+        writer, limit = threading.Thread(target=write), threading.Timer(_LIMIT_S, process.kill)
+        writer.start()
+        limit.start()
         try:
             assert "[connected" in process.stdout.readline()
-            # The tool says so before it listens.
-            time.sleep(0.5)
-            phones.call(lambda phone: phone.log.write("HarnessRunner", 4711, "a line of the app"))
             line = process.stdout.readline()
-            assert "4711" in line and "a line of the app" in line
         finally:
-            process.send_signal(signal.SIGTERM)
+            enough.set()
+            limit.cancel()
+            process.terminate()
+            writer.join()
+    assert "4711" in line and "a line of the app" in line
 
 
 def test_images_and_diagnostics_are_asked_for(start_phones: StartPhones) -> None:
