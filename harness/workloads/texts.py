@@ -169,11 +169,10 @@ def _typed(texts: Sequence[str], spec: TextWorkloadSpec) -> tuple[str, ...]:
     """Some of ``texts`` by seed, as many as asked for or as one job may type."""
     chosen: list[str] = []
     keystrokes = 0
-    for text in _shuffled(texts, spec.seed, "keystrokes")[: spec.keystrokes]:
-        keystrokes += len(text)
-        if keystrokes > MOST_KEYSTROKES:
-            break
-        chosen.append(text)
+    for text in _shuffled(texts, spec.seed, "keystrokes"):
+        if len(chosen) < spec.keystrokes and keystrokes + len(text) <= MOST_KEYSTROKES:
+            keystrokes += len(text)
+            chosen.append(text)
     return tuple(chosen)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.jobs import CharacterEncoding
+from harness.core.jobs import MOST_KEYSTROKES, CharacterEncoding
 from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.core.workload import Task
 from harness.errors import WorkloadError
@@ -151,6 +151,19 @@ def test_calibration_is_held_out_by_seed_and_text(desk: Desk) -> None:
     )
     # Whoever is held out stays so when texts come and go.
     assert sum(one.name in {kept.name for kept in workload.inputs} for one in fewer.workload.inputs) >= 13
+
+
+def test_texts_to_type_are_chosen_by_seed_and_fit_one_job(desk: Desk) -> None:
+    texts = [f"text {chr(97 + i)}" for i in range(20)] + ["x" * 9_990]
+    path = desk.write("t.jsonl", [{"text": text} for text in texts])
+    assert desk.load(path).workload.typed == ()
+    few = desk.load(path, keystrokes=4, keystroke_pause_ns=5).workload
+    assert len(few.typed) == 4 and few.typing_pause_ns == 5 and set(few.typed) <= set(texts)
+    assert desk.load(path, keystrokes=4, seed=1).workload.typed != few.typed
+    everything = desk.load(path, keystrokes=1000).workload.typed
+    assert len(everything) >= 2 and sum(map(len, everything)) <= MOST_KEYSTROKES
+    # What is typed is no part of what reaches the model in the timed pass.
+    assert few.digest == desk.load(path).workload.digest
 
 
 def test_calibration_may_not_be_evaluated(desk: Desk) -> None:
