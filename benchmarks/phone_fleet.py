@@ -22,8 +22,8 @@ from harness.wire.job_folder import job_folder
 FLEET_GOAL = 0.28
 FIRST_SAMPLE_GOAL_S = 3.0
 _PHONES = 4
-_ROUNDS = 3
-_LINK = "slow-link:latency-ms=20,mib-per-s=35"
+_ROUNDS = 2
+_LINK = "slow-link:latency-ms=60,mib-per-s=35"
 _RUNS_OF_FIRST_SAMPLE = 5
 _SUITE = """version = 1
 name = "first-sample"
@@ -78,7 +78,7 @@ def phone_fleet(workspace: Workspace) -> list[Result]:
             goal=FLEET_GOAL,
             spread=spread(ratios, "rounds"),
             compared=f"the same jobs on {_PHONES} virtual iPhones at once, over one after another, on links that "
-            "answer after 20 ms, so that the work is waiting",
+            "answer after 60 ms, so that the work is waiting",
             parts=tuple(Part(name=name, figure=figure, unit="s") for name, figure in parts),
         )
     ]
