@@ -78,9 +78,11 @@ def command(
 
     folder = open_run(run, runs_folder(None))
     if isinstance(folder, GroupFolder):
-        if any((html, junit, samples, tensorboard, model_explorer, disagreements, style == "junit")):
+        if any((junit, samples, tensorboard, model_explorer, disagreements, style == "junit")):
             raise _of_one_device(folder)
-        return _show_group(folder, "json" if as_json else style, markdown, output)
+        return _show_group(
+            folder, "json" if as_json else style, markdown, output, html, pictures=not no_pictures
+        )
     evaluated = evaluation(folder)
     written: list[Path] = []
     if html is not None:
@@ -120,17 +122,32 @@ def _of_one_device(folder: GroupFolder) -> UsageError:
     )
 
 
-def _show_group(folder: GroupFolder, style: str | None, markdown: Path | None, output: Path | None) -> int:
+def _show_group(
+    folder: GroupFolder,
+    style: str | None,
+    markdown: Path | None,
+    output: Path | None,
+    html: Path | None,
+    *,
+    pictures: bool,
+) -> int:
     from harness.pipeline.report_group import report_group
     from harness.render.device_group import markdown_group, terminal_group
     from harness.wire.strict_json import write_text
 
     report = report_group(folder)
+    written: list[Path] = []
+    if html is not None:
+        from harness.pipeline.report_files import write_group_html
+
+        written += write_group_html(folder, report, html, pictures=pictures)
     if markdown is not None:
         write_text(markdown, markdown_group(report))
-        click.echo(f"wrote {markdown}", err=True)
-        if style is None and output is None:
-            return 0
+        written.append(markdown)
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+    if written and style is None and output is None:
+        return 0
     if style == "json":
         text = report.model_dump_json(indent=1) + "\n"
     elif style == "markdown":

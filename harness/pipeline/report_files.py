@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from harness.core.device_group import GroupReport
 from harness.errors import UsageError
-from harness.pipeline.evaluate import Evaluation
+from harness.pipeline.evaluate import Evaluation, evaluation
 from harness.pipeline.exhibits import all_series, exhibits, explanations
+from harness.render.html.group_page import html_group
 from harness.render.html.report_page import html_report
 from harness.render.html.sample_columns import is_thinned
 from harness.render.model_explorer import model_explorer_overlay
 from harness.render.samples_csv import samples_csv
-from harness.store import RunFolder
+from harness.store import GroupFolder, RunFolder
 from harness.wire.strict_json import write_text
 
 
@@ -30,6 +32,21 @@ def write_html(folder: RunFolder, evaluated: Evaluation, file: Path, *, pictures
     )
     write_text(file, page)
     return [file, *([samples] if samples else [])]
+
+
+def write_group_html(
+    group: GroupFolder, report: GroupReport, file: Path, *, pictures: bool = True
+) -> list[Path]:
+    """The page of several devices, and each one's own page beside it: ``NAME.1.html``, ``NAME.2.html``, …"""
+    written: list[Path] = []
+    pages: dict[int, str] = {}
+    for index, (device, run) in enumerate(zip(report.devices, group.runs(), strict=True)):
+        if device.report is not None:
+            own = file.with_name(f"{file.stem}.{index + 1}{file.suffix}")
+            written += write_html(run, evaluation(run), own, pictures=pictures)
+            pages[index] = own.name
+    write_text(file, html_group(report, pages))
+    return [file, *written]
 
 
 def write_samples(evaluated: Evaluation, file: Path) -> Path:

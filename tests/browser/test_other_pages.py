@@ -10,10 +10,13 @@ from open_pages import Opener, wait_until
 from page_records import HOSTILE
 
 from harness.core.comparison import compare
+from harness.core.device_group import DeviceGroup, DeviceReport, GroupDevice, group_report
 from harness.core.history import HistoryPoint, PointFigure, Trended, points_of, series_of
 from harness.core.measurements import Interval
 from harness.render.html.comparison_page import html_comparison
+from harness.render.html.group_page import html_group
 from harness.render.html.history_page import html_history
+from harness.render.html.report_page import html_report
 
 
 def comparison_page() -> str:
@@ -99,3 +102,27 @@ def test_the_history_marks_where_a_level_changed(open_page: Opener, tmp_path: Pa
     page.set_viewport_size({"width": 1280, "height": 800})
     page.locator("summary", has_text="Runs").click()
     assert page.locator("table tbody tr").count() == 24
+
+
+def test_several_devices_have_a_column_each_and_pages_of_their_own(open_page: Opener, tmp_path: Path) -> None:
+    report = render_records.report()
+    devices = (
+        DeviceReport(label=HOSTILE, target="iphone:1", report=report),
+        DeviceReport(label="2: iPhone16,2, iOS 26.1", target="iphone:2", problem="the cable came off"),
+    )
+    group = DeviceGroup(
+        run_id="20261126-101112-000-two",
+        created_unix_ns=1,
+        suite_name="two",
+        target="iphone:*",
+        devices=tuple(GroupDevice(folder=f"two.{index}", target=f"iphone:{index}") for index in (1, 2)),
+    )
+    file = tmp_path / "group.html"
+    file.write_text(html_group(group_report(group, devices), {0: "group #1.html"}), encoding="utf-8")
+    (tmp_path / "group #1.html").write_text(html_report(report), encoding="utf-8")
+    page = open_page(file, width=375).page
+    heads = page.locator("table >> nth=1 >> thead th").all_inner_texts()
+    assert heads[2:] == [HOSTILE, "2: iPhone16,2, iOS 26.1"]
+    assert "the cable came off" in page.inner_text("table >> nth=0")
+    wait_until(page, "document.documentElement.scrollWidth <= 375")
+    assert page.get_by_role("link", name=HOSTILE).get_attribute("href") == "group%20%231.html"

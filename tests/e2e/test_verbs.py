@@ -191,7 +191,7 @@ def test_completion(desk: Desk, shell: str) -> None:
     script = desk.harness("completion", shell)
     assert script.status == 0 and "_HARNESS_COMPLETE" in script.out
     if shell == "bash" and shutil.which("bash"):
-        words = {"COMP_WORDS": "harness re", "COMP_CWORD": "1", "_HARNESS_COMPLETE": "bash_complete"}
+        words = {"COMP_WORDS": "harness rep", "COMP_CWORD": "1", "_HARNESS_COMPLETE": "bash_complete"}
         harness = Path(sys.executable).with_name("harness")
         done = subprocess.run(
             [harness], env={**os.environ, **words}, capture_output=True, text=True, check=False
