@@ -10,12 +10,6 @@
 namespace harness {
 namespace {
 
-bool is_quantizable(const TensorInfo& tensor) {
-  const bool integer =
-      tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8 || tensor.dtype == DType::kInt16;
-  return integer && tensor.quantization.has_value();
-}
-
 // `real_of(i)` is the real value of element i.
 template <typename Integer, typename RealOf>
 void quantize_all(const TensorInfo& tensor, uint64_t count, RealOf real_of, void* elements) {
@@ -78,7 +72,7 @@ std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor)
     if (element_count(encoding.shape) != element_count(tensor.shape)) {
       return input + " does not have as many elements as pixels of shape " + shape_text(encoding.shape);
     }
-    if (tensor.dtype != DType::kFloat32 && !is_quantizable(tensor)) {
+    if (tensor.dtype != DType::kFloat32 && !tensor.is_quantized()) {
       return input + " cannot take pixels: it is neither float32 nor int8, uint8 or int16 with a scale";
     }
     return "";
@@ -87,7 +81,7 @@ std::string encoding_problem(const Encoding& encoding, const TensorInfo& tensor)
     return input + " does not take records of shape " + shape_text(encoding.shape);
   const bool converted_here = encoding.kind == Encoding::Kind::kCharacters &&
                               (tensor.dtype == DType::kInt64 || tensor.dtype == DType::kFloat32);
-  const bool quantized_here = encoding.dtype == DType::kFloat32 && is_quantizable(tensor);
+  const bool quantized_here = encoding.dtype == DType::kFloat32 && tensor.is_quantized();
   if (encoding.dtype != tensor.dtype && !quantized_here && !converted_here) {
     return input + " does not take records of " + dtype_name(encoding.dtype);
   }

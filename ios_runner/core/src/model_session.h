@@ -66,8 +66,8 @@ class ModelSession {
   };
   ProfiledRun run_profiled();
 
-  // One invocation from cleared states; the time it took, at least 1 ns. Throws JobError(invoke_failed, output_unsupported,
-  // out_of_memory).
+  // One invocation from cleared states; the time it took, at least 1 ns. Throws JobError(invoke_failed,
+  // output_unsupported, out_of_memory).
   uint64_t run_ns();
 
  private:

@@ -1,10 +1,11 @@
 // Variable tensors: what a fused recurrent layer remembers from one invocation to the next.
 //
-// LiteRT's compiled models refuse them ("Variable tensors not yet supported"), though the interpreter below runs them,
-// takes memory of the caller's for any input, and leaves what it wrote there alone. So the copy of the file that the
-// runtime gets names them as inputs too: then their memory is ours, and is cleared before each invocation, which is
-// what ResetVariableTensors does. The flag by which they are refused is put down for the loading alone. Offsets and
-// fields: schema.fbs of TensorFlow Lite, version 3, and the FlatBuffers binary format; both only ever grow.
+// LiteRT's compiled models refuse them ("Variable tensors not yet supported"), though the interpreter below runs
+// them, takes memory of the caller's for any input, and leaves what it wrote there alone. So the copy of the file
+// that the runtime gets names them as inputs too: then their memory is ours, and is cleared before each
+// invocation, which is what ResetVariableTensors does. The flag by which they are refused is put down for the
+// loading alone. Offsets and fields: schema.fbs of TensorFlow Lite, version 3, and the FlatBuffers binary format;
+// both only ever grow.
 #pragma once
 
 #include <cstddef>

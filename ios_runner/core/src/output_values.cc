@@ -19,12 +19,7 @@ void dequantize(const TensorInfo& tensor, const void* elements, uint64_t count, 
 
 }  // namespace
 
-bool has_real_values(const TensorInfo& tensor) {
-  if (tensor.dtype == DType::kFloat32) return true;
-  const bool integer =
-      tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8 || tensor.dtype == DType::kInt16;
-  return integer && tensor.quantization.has_value();
-}
+bool has_real_values(const TensorInfo& tensor) { return tensor.dtype == DType::kFloat32 || tensor.is_quantized(); }
 
 void read_real_values(const TensorInfo& tensor, const void* elements, float* values) {
   const uint64_t count = element_count(tensor.shape).value_or(0);
