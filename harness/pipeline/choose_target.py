@@ -6,7 +6,6 @@ so that it is resumed where it began.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from harness.pipeline.phones import find_phone, inspect_phone, list_phones
 from harness.targets.base import Target, TargetWatcher, Unwatched
 from harness.targets.iphone.checks import launch_route
 from harness.targets.iphone.messages import LaunchMode
+from harness.targets.iphone.phone_lock import lock_folder
 from harness.targets.iphone.runner_package import kept_package
 from harness.targets.iphone.target import IphoneTarget
 from harness.targets.iphone.trouble import Trouble
@@ -145,11 +145,6 @@ def _refuse_unlaunchable(ios: str, launch: LaunchMode, where: str) -> None:
 def lasting_name(name: str, target: Target) -> str:
     """``name``, but that of this very phone: so that a run is resumed on it when another one is attached."""
     return f"iphone:{target.udid}" if isinstance(target, IphoneTarget) else name
-
-
-def lock_folder() -> Path:
-    """Where locks on phones lie: one place for all users of this machine."""
-    return Path(tempfile.gettempdir()) / "harness-phones"
 
 
 def _virtual_phones(argument: str) -> tuple[str, int]:

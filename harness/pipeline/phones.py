@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from harness import __version__
@@ -25,6 +25,7 @@ from harness.targets.iphone.messages import (
     Transferred,
     Waiting,
 )
+from harness.targets.iphone.phone_lock import PhoneLock, lock_folder
 from harness.targets.iphone.runner_package import check_package, keep_package
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import PhoneFailedError, WorkerProcess
@@ -108,9 +109,20 @@ def phone_checks(udid: str | None) -> list[Step]:
             name = "usbmuxd" if absent else "attached"
             return [*steps, Step(name=name, is_well=False, found=error.problem, next_step=error.next_step)]
         state = inspect_phone(phone.udid, worker, trust_s=_DIALOG_S)
+        in_use: list[Step] = []
         if state.trouble is None and state.runner is not None and state.runner.version == __version__:
-            state = worker.ask(Probe(udid=phone.udid), Inspected, silence_limit_s=_ANSWER_S).state
-    return [_USBMUXD_ANSWERS, *phone_steps(state, __version__)]
+            lock = PhoneLock(lock_folder(), phone.udid, "harness doctor")
+            try:
+                # Starting the runner ends what it runs now.
+                lock.acquire()
+                state = worker.ask(Probe(udid=phone.udid), Inspected, silence_limit_s=_ANSWER_S).state
+            except PhoneFailedError:
+                raise
+            except TargetError as held:
+                in_use = [Step(name="in use", is_well=False, found=held.problem, next_step=held.next_step)]
+            finally:
+                lock.release()
+    return [_USBMUXD_ANSWERS, *phone_steps(state, __version__), *in_use]
 
 
 def install_runner(
@@ -142,8 +154,11 @@ def install_runner(
         elif isinstance(note, Waiting) and note.text:
             on_waiting(note.text)
 
-    with closing(WorkerProcess()) as worker:
+    with ExitStack() as held, closing(WorkerProcess()) as worker:
         phone = find_phone(udid, worker)
+        lock = PhoneLock(lock_folder(), phone.udid, "harness install")
+        lock.acquire()
+        held.callback(lock.release)
         installed = worker.ask(
             Install(udid=phone.udid, package=str(package.resolve())),
             Installed,

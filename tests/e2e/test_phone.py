@@ -18,7 +18,7 @@ from harness.store import GroupFolder, list_runs, open_run
 from harness.virtual_iphone.background import BackgroundPhones, background_phones
 from harness.virtual_iphone.runner_ipa import write_runner_ipa
 
-LONG_RUNS = 400_000
+LONG_RUNS = 1_500_000
 
 
 @pytest.fixture
@@ -105,6 +105,8 @@ def test_a_phone_from_doctor_to_a_killed_run(desk: Desk, phone: BackgroundPhones
     folder = wait_until_measuring(desk, process, 0)
     held = desk.harness("run", suite, "--target", "iphone", "--cache", desk.cache)
     assert_explained(held, 4, "another harness", str(process.pid), folder.path.name)
+    examined = desk.harness("doctor", "--target", "iphone")
+    assert examined.status == 4 and "another harness" in examined.out
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not folder.is_complete

@@ -127,6 +127,10 @@ class JobRun:
         follower.grew_at_s = time.monotonic()
         try:
             end, was_silent = await self._follow(files, follower, developer, pid)
+        except asyncio.CancelledError:
+            # The harness was interrupted or is gone: nobody would collect what the app goes on to measure now.
+            await developer.kill(pid)
+            raise
         finally:
             await developer.stop_sampling()
             self._keep_system_memory(developer.footprints)

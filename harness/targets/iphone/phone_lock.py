@@ -7,6 +7,7 @@ import getpass
 import os
 import platform
 import re
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +91,11 @@ class PhoneLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def lock_folder() -> Path:
+    """Where locks on phones lie: one place for all users of this machine."""
+    return Path(tempfile.gettempdir()) / "harness-phones"
 
 
 def _holder(text: str) -> str:
