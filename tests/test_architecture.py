@@ -43,7 +43,7 @@ _ALLOWED_SIBLINGS = {
     ("pytest_plugin", "cli"),
 }
 # Explain, name or locate; they import nothing of the harness but each other, so anyone may use them.
-_FOUNDATION = {"", "errors"}
+_FOUNDATION = {"", "errors", "python_worker"}
 # Stricter than its layer.
 _ONLY_MAY_IMPORT = {"core": {"core"}, "render": {"render", "core"}}
 

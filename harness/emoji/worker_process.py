@@ -7,19 +7,16 @@ A worker is told its request as JSON on standard input and says one JSON object 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any, Final
 
 from harness.core.value import Value
 from harness.errors import BuildError, InputError
+from harness.python_worker import signal_name, worker_command, worker_environment
 
-_PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 _LAST_WORDS: Final = 400
 
 
@@ -32,13 +29,12 @@ def messages(worker: str, request: Value) -> Iterator[dict[str, Any]]:
     """
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
-            # -P: a module of the same name in the working folder must not stand in for one of ours.
-            [sys.executable, "-P", "-m", f"harness.emoji.{worker}"],
+            worker_command(f"harness.emoji.{worker}"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A file: a pipe that nobody reads while the other is read would fill up and stop the process.
             stderr=words,
-            env=_environment(),
+            env=worker_environment(TF_CPP_MIN_LOG_LEVEL="2"),
             # Ctrl-C reaches this process, which then ends the worker.
             start_new_session=True,
         )
@@ -60,19 +56,11 @@ def messages(worker: str, request: Value) -> Iterator[dict[str, Any]]:
                 process.wait()
 
 
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
-
-
 def _death(worker: str, status: int, words: IO[bytes]) -> BuildError:
     words.seek(0)
     lines = words.read().decode(errors="replace").strip().splitlines()
     said = f": {lines[-1][-_LAST_WORDS:]}" if lines else ""
-    try:
-        how = f"crashed ({signal.Signals(-status).name})" if status < 0 else f"ended with status {status}"
-    except ValueError:
-        how = f"was ended by signal {-status}"
+    how = f"crashed ({signal_name(status)})" if status < 0 else f"ended with status {status}"
     return BuildError(
         f"the {worker.replace('_', ' ')} {how}{said}",
         next_step="Free memory and run the command again."

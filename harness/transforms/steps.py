@@ -5,10 +5,8 @@ Importing this module imports neither numpy nor TensorFlow.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -16,6 +14,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from harness.errors import ModelError, UsageError
+from harness.python_worker import signal_name, worker_command, worker_environment
 from harness.transforms.requests import Answer, Reply, Request
 
 LONGEST_S: Final = 1800.0
@@ -38,9 +37,8 @@ def run_step(request: Request, *, timeout_s: float = LONGEST_S) -> Answer:
         with error_path.open("wb") as errors:
             try:
                 ended = subprocess.run(
-                    # -P: a file beside the user's model must not stand in for one of Python's modules.
-                    [sys.executable, "-P", "-m", "harness.transforms.worker", request_path, reply_path],
-                    env=_environment(),
+                    worker_command("harness.transforms.worker", request_path, reply_path),
+                    env=worker_environment(TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1"),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
@@ -58,20 +56,9 @@ def run_step(request: Request, *, timeout_s: float = LONGEST_S) -> Answer:
         return _answer(reply_path, request)
 
 
-def _environment() -> dict[str, str]:
-    package_root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", **os.environ, "PYTHONPATH": path}
-
-
 def _crash(request: Request, status: int, error_path: Path) -> ModelError:
     text = error_path.read_text(encoding="utf-8", errors="replace").strip()
-    how = f"exit status {status}"
-    if status < 0:
-        try:
-            how = signal.Signals(-status).name
-        except ValueError:
-            how = f"signal {-status}"
+    how = signal_name(status) if status < 0 else f"exit status {status}"
     last = text[-_LAST_WORDS:].strip().splitlines()[-1:] if text else []
     words = f": {last[0]}" if last else ""
     memory = status == -signal.SIGKILL

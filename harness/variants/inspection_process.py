@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from pydantic import ValidationError
 
 from harness.core.op_check import Proof
 from harness.errors import ModelError
+from harness.python_worker import signal_name, worker_command, worker_environment
 from harness.variants.inspection_requests import Reply, Request
 
 LONGEST_S: Final = 600.0
 
 _WORKER: Final = "harness.variants.inspection_worker"
 _REPLY: Final = "reply.json"
-_PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def ask(request: Request, *, timeout_s: float = LONGEST_S) -> Reply:
@@ -72,12 +71,11 @@ def _run(request: Request, folder: Path, timeout_s: float) -> _End | None:
     log = folder / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            # -P: a file beside the user's model must not stand in for one of Python's modules.
-            [sys.executable, "-P", "-m", _WORKER, str(folder / "request.json"), str(folder / _REPLY)],
+            worker_command(_WORKER, folder / "request.json", folder / _REPLY),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=out,
-            env=_environment(),
+            env=worker_environment(TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1"),
             # Its own group: killing it reaches its children.
             start_new_session=True,
         )
@@ -96,15 +94,7 @@ def _run(request: Request, folder: Path, timeout_s: float) -> _End | None:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no word")
         # Python's own error: of the harness or its installation, not of the model.
         return _End(f"ended with status {status}: {last[:300]}", says_something=False)
-    try:
-        return _End(f"crashed ({signal.Signals(-status).name})", is_crash=True)
-    except ValueError:
-        return _End(f"crashed (signal {-status})", is_crash=True)
-
-
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", **os.environ, "PYTHONPATH": path}
+    return _End(f"crashed ({signal_name(status)})", is_crash=True)
 
 
 def _read(reply: Path) -> Reply | None:

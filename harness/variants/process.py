@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -13,10 +12,10 @@ from typing import Final
 from pydantic import ValidationError
 
 from harness.errors import BuildError
+from harness.python_worker import signal_name, worker_command, worker_environment
 from harness.variants.request import RESULT_ADAPTER, BuildRequest, Built, NotBuilt
 
 _LAST_LINES: Final = 3
-_PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class WorkerProcesses:
@@ -71,28 +70,18 @@ class WorkerProcesses:
             if self._stopped:
                 raise BuildError("was interrupted", next_step="Run the command again.")
             process = subprocess.Popen(
-                # -P: a module of the same name in the working folder must not stand in for one of ours.
-                [sys.executable, "-P", "-m", "harness.variants.worker", str(request)],
+                worker_command("harness.variants.worker", request),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env=_environment(),
+                # Silences TensorFlow's information messages, so that the last lines of a crash are about the crash.
+                env=worker_environment(TF_CPP_MIN_LOG_LEVEL="1"),
                 # Its own group: Ctrl-C reaches this process first, and killing reaches the worker's children.
                 start_new_session=True,
             )
             self._running.add(process)
             return process
-
-
-def _environment() -> dict[str, str]:
-    environment = dict(os.environ)
-    # Silences TensorFlow's information messages, so that the last lines of a crash are about the crash.
-    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    if _PACKAGE_ROOT.name not in ("site-packages", "dist-packages"):
-        paths = [environment.get("PYTHONPATH"), str(_PACKAGE_ROOT)]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return environment
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -111,10 +100,7 @@ def _death(status: int, last_lines: str) -> BuildError:
             f"the converter ended with status {status}{said}",
             next_step="If that names a layer or an operator, replace it; otherwise leave out this recipe.",
         )
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
+    name = signal_name(status)
     if name == "SIGKILL":
         return BuildError(
             f"the converter was killed (SIGKILL), most likely because memory ran out{said}",

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, Final, TextIO
 
 from harness.core.value import Value
 from harness.errors import InputError, ModelError, WireError, WorkloadError
+from harness.python_worker import signal_name, worker_command, worker_environment
 from harness.workloads.decoding import Progress
 
 _LAST_WORDS_CHARACTERS: Final = 400
@@ -48,23 +47,22 @@ def run_model_worker(
     """
     request_path = folder / "request.json"
     request_path.write_text(request.model_dump_json(), encoding="utf-8")
-    package_parent = str(Path(__file__).resolve().parents[2])
-    search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     environment = {
-        **os.environ,
-        "PYTHONPATH": search_path,
+        **worker_environment(),
         "KERAS_BACKEND": "tensorflow",
         # The reference is the CPU's: a GPU would round differently from one machine to the next.
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    # -P: a numpy.py in the user's folder is not imported.
-    command = [sys.executable, "-P", "-m", module, str(request_path)]
     answer: dict[str, Any] = {}
     with (
         tempfile.TemporaryFile() as last_words,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=last_words, env=environment
+            worker_command(module, request_path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=last_words,
+            env=environment,
         ) as worker,
     ):
         try:
@@ -105,10 +103,7 @@ def _tail(stream: Any) -> str:
 
 def _crashed(status: int, model: str, engine: str, last_words: str) -> ModelError:
     if status < 0:
-        try:
-            how = signal.Signals(-status).name
-        except ValueError:
-            how = f"signal {-status}"
+        how = signal_name(status)
         if how == "SIGKILL":
             how += ", perhaps for lack of memory"
         problem = f"the model crashed {engine} ({how})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import IO, TypeVar
 from pydantic import ValidationError
 
 from harness.errors import TargetError
+from harness.python_worker import worker_command, worker_environment
 from harness.targets.iphone.messages import (
     FINAL,
     LARGEST_LINE_BYTES,
@@ -113,11 +113,11 @@ class WorkerProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._notes = queue.Queue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.targets.iphone.phone_worker"],
+            worker_command("harness.targets.iphone.phone_worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, **self._environment},
+            env={**worker_environment(), **self._environment},
             # Ctrl-C is for the harness, which then ends the worker in good order.
             start_new_session=True,
         )
