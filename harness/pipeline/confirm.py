@@ -18,7 +18,7 @@ from harness.errors import RunError, UsageError
 from harness.pipeline.compared_sides import ComparedSide
 from harness.pipeline.progress import Progress
 from harness.store import RunFolder, new_run_id
-from harness.targets.base import Target
+from harness.targets.base import StagesJobs, Target
 from harness.wire.blobs import BlobStore
 from harness.wire.event_log import EventLogReader
 from harness.wire.job_folder import job_folder, read_job, write_job
@@ -52,9 +52,12 @@ def confirm(
     root = runs / new_run_id(f"confirm-{a.report.plan.suite_name}"[:40], time.time_ns())
     again = to_confirm(comparison)
     pairs = [_Pair(one, root, folder_a, folder_b) for one in again]
-    progress.measuring_started(target.description, [job for pair in pairs for job in pair.jobs], ())
+    jobs = [job for pair in pairs for job in pair.jobs]
+    progress.measuring_started(target.description, jobs, ())
+    if isinstance(target, StagesJobs):
+        target.stage(root, tuple(job.job_id for job in jobs), lambda job_id: None)
     for round_index in range(max((pair.rounds for pair in pairs), default=0)):
-        turn = [job for pair in pairs for job in pair.jobs if job.round_index == round_index]
+        turn = [job for job in jobs if job.round_index == round_index]
         random.Random(round_index).shuffle(turn)
         for job in turn:
             progress.job_started(job)

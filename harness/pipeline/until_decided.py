@@ -51,6 +51,10 @@ def sample_until_decided(
     while True:
         measure(folder, suite.variants.specs, variants, cache, target, progress, announce=is_first)
         is_first = False
+        outcomes = [folder.outcome(job.job_id) for job in folder.schedule()]
+        if any(outcome is None or outcome.status.is_interrupted for outcome in outcomes):
+            # The device was in the way: another round would meet it again. The run can be resumed.
+            return
         still_open = gate.open_rules()
         end, wanted = _next(folder, gate, still_open, budget)
         if end is not None:

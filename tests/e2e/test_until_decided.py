@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from desk import Desk, assert_explained, end, jobs, measured, runner_processes, 
 
 from harness.core.joblog import steady_samples
 from harness.core.rule_result import Answer
+from harness.core.runs import JobOutcome, JobStatus
 from harness.core.sequential import Decision
 from harness.store import list_runs
+from harness.targets.base import OnEvent
+from harness.targets.local import LocalTarget
 
 INPUTS = 160
 SEQUENTIAL = "until_decided = {{max_rounds = {rounds}, inputs_per_round = {inputs}}}\n"
@@ -117,6 +121,28 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
     report = desk.report()
     assert report.sampling_end is not None and report.sampling_end.is_decided
     assert measured(report, "float16").agreement.top1.trials == 48
+
+
+def test_a_device_in_the_way_leaves_the_run_to_be_resumed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a phone whose cable was pulled in the third round: no further round is begun on it."""
+    real_run, calls = LocalTarget.run, []
+
+    def pulled(self: LocalTarget, root: Path, job_id: str, on_event: OnEvent) -> JobOutcome:
+        calls.append(job_id)
+        if job_id.startswith("r02"):
+            return JobOutcome(job_id=job_id, status=JobStatus.DISCONNECTED, code="lost")
+        return real_run(self, root, job_id, on_event)
+
+    monkeypatch.setattr(LocalTarget, "run", pulled)
+    assert desk.harness("run", suite(desk)).status == 3
+    assert calls[-1] == "r02-float16" and not desk.newest().is_complete
+    assert desk.newest().sampling_end() is None
+    monkeypatch.setattr(LocalTarget, "run", real_run)
+    assert desk.harness("run", "--resume").status == 0
+    assert desk.newest().is_complete
+    assert measured(desk.report(), "float16").agreement.top1.trials == 48
 
 
 @pytest.mark.parametrize(
