@@ -21,7 +21,7 @@ from harness.targets.iphone.device.limits import abort, within
 from harness.targets.iphone.trouble import PhoneTrouble, Trouble
 
 CHUNK_BYTES = 4 * 1024 * 1024
-_AHEAD = 2
+_AHEAD = 3
 """Writes under way at once: the next one is on the cable while the phone stores the last."""
 
 OnBytes = Callable[[int], None]
