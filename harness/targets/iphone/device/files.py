@@ -142,9 +142,14 @@ class PhoneFiles:
         await self._do(f"make {path}", self._open.makedirs(path))
 
     async def rename(self, source: str, target: str) -> None:
-        """Rename over what is there: AFC refuses that, so the target goes first."""
-        await self.remove(target)
-        await self._do(f"rename {source}", self._open.rename(source, target))
+        """Rename over what is there; where the phone refuses that, the target goes first."""
+        try:
+            await self._do(f"rename {source}", self._open.rename(source, target))
+        except PhoneTrouble as trouble:
+            if trouble.kind is not Trouble.REFUSED:
+                raise
+            await self.remove(target)
+            await self._do(f"rename {source}", self._open.rename(source, target))
 
     async def remove(self, path: str) -> None:
         """Remove a file or a folder with all in it; nothing happens where there is none."""
