@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,20 @@ def worker_environment(**settings: str) -> dict[str, str]:
         paths = [str(_PACKAGE_ROOT), environment.get("PYTHONPATH")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End ``process``, started in a session of its own, with all that it started; nothing where it has ended."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            process.kill()
+    process.wait()
 
 
 def signal_name(status: int) -> str:

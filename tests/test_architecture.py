@@ -64,6 +64,14 @@ _IMPURE = {
     "sys",
 }
 
+# What Windows lacks. Phones are driven from there too; the runner and the virtual iPhone are not.
+_POSIX_MODULES = {"fcntl", "grp", "pwd", "resource", "termios", "tty"}
+_POSIX_NAMES = {
+    *(f"os.{name}" for name in ("fork", "getuid", "killpg", "mkfifo", "setsid", "statvfs", "uname")),
+    *(f"signal.{name}" for name in ("SIGHUP", "SIGKILL", "SIGPIPE", "SIGSTOP", "SIGCONT")),
+}
+_POSIX_PARTS = ("harness/virtual_iphone/", "harness/targets/local.py")
+
 _LARGEST_MODULE_LINES = 400
 _DRAWER_NAMES = {"utils", "util", "common", "helpers", "misc"}
 
@@ -153,13 +161,33 @@ def _library_refusal(path: str, imported: _Import) -> str | None:
     return None
 
 
+def _posix_refusals(path: str, tree: ast.Module) -> Iterator[str]:
+    """What would fail on Windows, unless a test of ``sys.platform`` keeps it from being reached there."""
+    if path.startswith(_POSIX_PARTS):
+        return
+    guarded = {
+        inside
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "sys.platform" in ast.unparse(node.test)
+        for inside in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in guarded:
+            continue
+        if isinstance(node, ast.Import) and (found := _POSIX_MODULES & {alias.name for alias in node.names}):
+            yield f"{path}:{node.lineno} imports {', '.join(found)}, which Windows lacks"
+        if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in _POSIX_NAMES:
+            yield f"{path}:{node.lineno} takes {name}, which Windows lacks"
+
+
 def violations(path: str, source: str) -> list[str]:
     """What the module at ``path`` (``harness/…``, with forward slashes) breaks, one sentence each."""
     names = path.removesuffix(".py").split("/")
     package = ".".join(names[:-1])
     part = "" if names[1] == "__init__" else names[1]
-    found = []
-    for imported in _imports(ast.parse(source), package):
+    tree = ast.parse(source)
+    found = list(_posix_refusals(path, tree))
+    for imported in _imports(tree, package):
         if imported.module.split(".")[0] == "harness":
             reason = _refusal(part, _part(imported.module))
         else:
@@ -214,6 +242,8 @@ def test_the_scan_sees_the_package() -> None:
         ),
         ("harness/variants/build.py", "class C:\n    import keras", "at module level"),
         ("harness/core/x.py", "import scipy.special", "slow to import"),
+        ("harness/store/x.py", "import fcntl", "which Windows lacks"),
+        ("harness/targets/iphone/x.py", "import os\nos.killpg(1, 9)", "which Windows lacks"),
         ("harness/wire/x.py", "pass\n" * 401, "401 lines"),
         ("harness/wire/utils.py", "", "says nothing"),
         ("harness/helpers/x.py", "", "says nothing"),
@@ -244,6 +274,8 @@ def test_a_breach_is_found(path: str, source: str, reason: str) -> None:
         ("harness/targets/iphone/device/link.py", "def f():\n    import pymobiledevice3"),
         ("harness/cli/main.py", "from harness import __version__"),
         ("harness/wire/x.py", "pass\n" * 400),
+        ("harness/wire/x.py", "import os, sys\nif sys.platform != 'win32':\n    os.killpg(1, 9)"),
+        ("harness/virtual_iphone/x.py", "import fcntl"),
     ],
 )
 def test_what_is_allowed_is_not_reported(path: str, source: str) -> None:

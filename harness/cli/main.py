@@ -15,7 +15,7 @@ from harness import __version__
 from harness.errors import ExitStatus, HarnessError, UsageError
 
 # As a shell shows a command that SIGPIPE ended: neither a pass nor a fail.
-_BROKEN_PIPE = 128 + signal.SIGPIPE
+_BROKEN_PIPE = 128 + 13
 _MENDED_BY_THE_USER = {
     errno.ENOSPC,
     errno.EDQUOT,

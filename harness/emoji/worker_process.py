@@ -7,7 +7,6 @@ A worker is told its request as JSON on standard input and says one JSON object 
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +63,6 @@ def _death(worker: str, status: int, words: IO[bytes]) -> BuildError:
     return BuildError(
         f"the {worker.replace('_', ' ')} {how}{said}",
         next_step="Free memory and run the command again."
-        if status == -signal.SIGKILL
+        if signal_name(status) == "SIGKILL"
         else "Run the command again; if it repeats, leave out what it was doing then.",
     )

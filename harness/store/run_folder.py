@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import model_validator
 
@@ -126,16 +126,19 @@ class RunFolder:
         Raises:
             RunError: another harness is working on it.
         """
-        with (self.path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    "another harness is working on this run",
-                    where=str(self.path),
-                    next_step="Wait for it, or end it, and try again.",
-                ) from None
+        lock = FileLock(self.path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                "another harness is working on this run",
+                where=str(self.path),
+                next_step="Wait for it, or end it, and try again.",
+            ) from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def write_workload(self, workload: Workload, skipped: tuple[SkippedInput, ...]) -> None:
         write_value(self.path / "skipped.json", Skipped(inputs=skipped))

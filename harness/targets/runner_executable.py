@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.resources
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def runner_executable(override: Path | None = None) -> Path:
             )
         # A bare file name would be looked up on PATH when it is started.
         return _executable(override.resolve())
+    if sys.platform == "win32":
+        raise TargetError(
+            "there is no runner for Windows, so nothing can be measured on this machine itself",
+            next_step="Run on a phone: --target iphone. Or use Linux, macOS or WSL.",
+        )
     for candidate in _installed():
         if candidate.is_file():
             return _executable(candidate)

@@ -5,7 +5,6 @@ Importing this module imports neither numpy nor TensorFlow.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -61,7 +60,7 @@ def _crash(request: Request, status: int, error_path: Path) -> ModelError:
     how = signal_name(status) if status < 0 else f"exit status {status}"
     last = text[-_LAST_WORDS:].strip().splitlines()[-1:] if text else []
     words = f": {last[0]}" if last else ""
-    memory = status == -signal.SIGKILL
+    memory = signal_name(status) == "SIGKILL"
     return ModelError(
         f"the step {request.step!r} crashed with {how}{words}",
         where=request.graph,

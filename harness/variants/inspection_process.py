@@ -5,8 +5,6 @@ Importing this module imports neither numpy nor TensorFlow.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from pydantic import ValidationError
 
 from harness.core.op_check import Proof
 from harness.errors import ModelError
-from harness.python_worker import signal_name, worker_command, worker_environment
+from harness.python_worker import kill_group, signal_name, worker_command, worker_environment
 from harness.variants.inspection_requests import Reply, Request
 
 LONGEST_S: Final = 600.0
@@ -84,9 +82,7 @@ def _run(request: Request, folder: Path, timeout_s: float) -> _End | None:
         except subprocess.TimeoutExpired:
             return _End(f"did not end within {timeout_s:g} s")
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            kill_group(process)
     if status == 0:
         return None
     if status > 0:

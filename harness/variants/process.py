@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from harness.errors import BuildError
-from harness.python_worker import signal_name, worker_command, worker_environment
+from harness.python_worker import kill_group, signal_name, worker_command, worker_environment
 from harness.variants.request import RESULT_ADAPTER, BuildRequest, Built, NotBuilt
 
 _LAST_LINES: Final = 3
@@ -45,7 +43,7 @@ class WorkerProcesses:
                     next_step="Give fewer calibration inputs, or build on a machine that is less busy.",
                 ) from None
             finally:
-                _kill(process)
+                kill_group(process)
                 with self._lock:
                     self._running.discard(process)
         if status != 0:
@@ -63,7 +61,7 @@ class WorkerProcesses:
             self._stopped = True
             running = list(self._running)
         for process in running:
-            _kill(process)
+            kill_group(process)
 
     def _start(self, request: Path, folder: Path, log: int) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -82,15 +80,6 @@ class WorkerProcesses:
             )
             self._running.add(process)
             return process
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            process.kill()
-        process.wait()
 
 
 def _death(status: int, last_lines: str) -> BuildError:

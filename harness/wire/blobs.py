@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -79,7 +80,9 @@ class BlobStore:
                     size_bytes += memoryview(chunk).nbytes
                     out.write(chunk)
                 out.flush()
-                os.fchmod(out.fileno(), 0o444)
+                if sys.platform != "win32":
+                    # There, a file that is only read cannot be removed either.
+                    os.fchmod(out.fileno(), 0o444)
                 # Without it a power cut can leave a complete name on an empty file.
                 os.fsync(out.fileno())
             blob = Blob(sha256=digest.hexdigest(), bytes=size_bytes)

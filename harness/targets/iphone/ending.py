@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 
 from harness.core.events import Event, JobFailed, JobFinished, StageFinished
@@ -13,6 +12,8 @@ from harness.targets.iphone.messages import Evidence
 from harness.targets.iphone.trouble import Trouble
 
 _REFUSED_TO_START = 2
+_SIGKILL = 9
+"""On the phone; the harness's own system may have no such signal."""
 
 
 def outcome_of_evidence(
@@ -102,7 +103,7 @@ def _outcome(
         )
     if evidence.signal:
         problem = outcome_of_exit(job_id, -evidence.signal, events, error_text="", wall_ns=wall_ns)
-        if evidence.signal == signal.SIGKILL:
+        if evidence.signal == _SIGKILL:
             return problem.model_copy(
                 update={
                     "next_step": "iOS left no report of it: perhaps the app was closed by hand. Try again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import os
 import platform
@@ -11,7 +10,8 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from harness.core.value import Value
 from harness.errors import TargetError
@@ -29,68 +29,62 @@ class Holder(Value):
 
 
 class PhoneLock:
-    """A lock file in ``folder``, held by the kernel for this process: it is free when the process is gone."""
+    """A lock file in ``folder``, held by the system for this process: it is free when the process is gone.
+
+    Who holds it stands in a file beside it, which can be read while it is held.
+    """
 
     def __init__(self, folder: Path, udid: str, run: str) -> None:
-        self._path = folder / f"{re.sub(r'[^0-9A-Za-z-]', '_', udid)}.lock"
+        name = re.sub(r"[^0-9A-Za-z-]", "_", udid)
+        self._holder_path = folder / f"{name}.holder.json"
+        # Every user of this machine may take the lock, so every user may write the file.
+        self._lock = FileLock(folder / f"{name}.lock", blocking=False, mode=0o666)
         self._udid = udid
         self._run = run
-        self._file: IO[str] | None = None
 
     def acquire(self) -> None:
         """Take the phone; nothing happens where it is held already.
 
         Raises:
-            TargetError: another harness holds it.
+            TargetError: another harness holds it, or the lock file cannot be opened.
         """
-        if self._file is not None:
+        if self._lock.is_locked:
             return
-        file = self._open()
+        folder = self._holder_path.parent
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = _holder(file.read(4096))
-            file.close()
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):
+                folder.chmod(0o1777)
+            self._lock.acquire()
+        except Timeout:
             raise TargetError(
-                f"another harness works on this phone: {holder}",
+                f"another harness works on this phone: {_holder(self._holder_path)}",
                 where=self._udid,
                 next_step="Wait for it, end it, or name another phone: --target iphone:UDID.",
             ) from None
-        file.truncate(0)
-        file.write(
-            Holder(
+        except OSError as problem:
+            raise TargetError(
+                f"the phone's lock file cannot be opened: {problem.strerror}",
+                where=str(self._lock.lock_file),
+                next_step="Remove the file, or let its owner make it writable.",
+            ) from None
+        with suppress(OSError):
+            holder = Holder(
                 pid=os.getpid(),
                 user=_user(),
                 host=platform.node(),
                 run=self._run,
                 since_unix_ns=time.time_ns(),
-            ).model_dump_json()
-        )
-        file.flush()
-        self._file = file
-
-    def _open(self) -> IO[str]:
-        """Every user of this machine may take the lock, so every user may write the file."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(PermissionError):
-                self._path.parent.chmod(0o1777)
-            file = self._path.open("a+", encoding="utf-8")
-            with suppress(PermissionError):
-                self._path.chmod(0o666)
-        except OSError as problem:
-            raise TargetError(
-                f"the phone's lock file cannot be opened: {problem.strerror}",
-                where=str(self._path),
-                next_step="Remove the file, or let its owner make it writable.",
-            ) from None
-        return file
+            )
+            # In place: in a folder of all users' only its owner could replace it.
+            self._holder_path.write_text(holder.model_dump_json(), encoding="utf-8")
+            self._holder_path.chmod(0o666)
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._holder_path.write_text("", encoding="utf-8")
+            self._lock.release()
 
 
 def lock_folder() -> Path:
@@ -98,11 +92,12 @@ def lock_folder() -> Path:
     return Path(tempfile.gettempdir()) / "harness-phones"
 
 
-def _holder(text: str) -> str:
+def _holder(path: Path) -> str:
     try:
+        text = path.read_text(encoding="utf-8")
         parse_object(text)
         holder = Holder.model_validate_json(text)
-    except ValueError:
+    except (OSError, ValueError):
         return "it has not said who it is"
     minutes = max(0, time.time_ns() - holder.since_unix_ns) // 60_000_000_000
     return f"process {holder.pid} of {holder.user} on {holder.host}, run {holder.run}, for {minutes} min"
@@ -111,5 +106,5 @@ def _holder(text: str) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    except (KeyError, OSError, ImportError):
+        return "an unknown user"

@@ -25,7 +25,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\nexec {sys.executable} -u {program}\n")
     python.chmod(0o755)
-    monkeypatch.setattr("harness.targets.iphone.worker_process.sys.executable", str(python))
+    monkeypatch.setattr("harness.python_worker.sys.executable", str(python))
     monkeypatch.setattr("harness.targets.iphone.worker_process._LAST_RESORT_S", 0.3)
     return WorkerProcess(where="a phone")
 
