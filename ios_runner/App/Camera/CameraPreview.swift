@@ -22,8 +22,8 @@ final class PreviewView: UIView {
     private var observation: NSKeyValueObservation?
 
     var previewLayer: AVCaptureVideoPreviewLayer {
-        guard let layer = layer as? AVCaptureVideoPreviewLayer else { preconditionFailure("layerClass is the preview's") }
-        return layer
+        guard let preview = layer as? AVCaptureVideoPreviewLayer else { preconditionFailure("see layerClass") }
+        return preview
     }
 
     /// Follows the turning of the camera that the layer shows now.
@@ -35,7 +35,7 @@ final class PreviewView: UIView {
         observation = made.observe(\.videoRotationAngleForHorizonLevelPreview, options: [.initial, .new]) {
             [weak self] coordinator, _ in
             let angle = coordinator.videoRotationAngleForHorizonLevelPreview
-            DispatchQueue.main.async { self?.previewLayer.connection?.videoRotationAngle = angle }
+            DispatchQueue.main.async { [weak self] in self?.previewLayer.connection?.videoRotationAngle = angle }
         }
     }
 }
