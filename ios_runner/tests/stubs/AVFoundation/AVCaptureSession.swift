@@ -1,3 +1,7 @@
+import CoreVideo
+import Foundation
+import QuartzCore
+
 open class AVCaptureSession: NSObject, @unchecked Sendable {
     public struct Preset: Equatable, Sendable {
         public static let vga640x480 = Preset()

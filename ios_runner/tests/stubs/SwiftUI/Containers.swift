@@ -1,3 +1,5 @@
+import Foundation
+
 public struct Group<Content: View>: _Leaf {
     public init(@ViewBuilder content: () -> Content) {}
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 public struct Button: _Leaf {
     public init(_ title: LocalizedStringKey, action: @escaping @MainActor () -> Void) {}
     @_disfavoredOverload

@@ -1,3 +1,4 @@
+import Foundation
 import Observation
 
 // What a view shows.

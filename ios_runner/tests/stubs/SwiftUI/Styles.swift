@@ -1,3 +1,5 @@
+import Foundation
+
 public struct HorizontalAlignment: Sendable {
     public static let leading = HorizontalAlignment()
     public static let trailing = HorizontalAlignment()

@@ -1,3 +1,5 @@
+import Foundation
+
 public struct LocalizedStringKey: ExpressibleByStringInterpolation {
     public init(stringLiteral value: String) {}
     public init(stringInterpolation: StringInterpolation) {}

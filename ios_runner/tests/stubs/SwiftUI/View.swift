@@ -25,10 +25,12 @@ extension App {
     public static func main() {}
 }
 
-extension Never: View, Scene {
+// Two extensions: in one, either protocol would lend `body` its own result builder.
+extension Never: View {
     public typealias Body = Never
     public var body: Never { fatalError() }
 }
+extension Never: Scene {}
 
 /// A view of SwiftUI itself.
 public protocol _Leaf: View where Body == Never {}
