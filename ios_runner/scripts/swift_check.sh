@@ -27,10 +27,12 @@ if command -v swift >/dev/null 2>&1; then
 else
     echo "no Swift toolchain here: the core was not driven from Swift"
 fi
-if [ "$(uname)" = Linux ] && command -v swiftc >/dev/null 2>&1; then
+# Older ones have no format styles.
+major=$(swiftc --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\).*/\1/p' | head -n 1)
+if [ "$(uname)" = Linux ] && [ "${major:-0}" -ge 6 ]; then
     type_check_app
 else
-    echo "no Swift toolchain for Linux here: the app's Swift was parsed and its names were looked up, not type-checked"
+    echo "no Swift 6 for Linux here: the app's Swift was parsed and its names were looked up, not type-checked"
 fi
 if command -v xcodebuild >/dev/null 2>&1 && [ -d Runtime/LiteRt.xcframework ]; then
     make app
