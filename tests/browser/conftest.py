@@ -26,7 +26,8 @@ _FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: as long as Playwright is started it has an event loop, and other tests need their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:

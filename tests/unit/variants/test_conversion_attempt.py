@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness import python_worker
 from harness.core.op_check import Proof
 from harness.errors import ModelError
-from harness.variants import inspection_process
 from harness.variants.conversion_attempt import lacking_ops
 from harness.variants.inspection_process import ask
 from harness.variants.inspection_requests import Check, Inspect, Load
@@ -110,7 +110,7 @@ def test_a_runtime_that_crashes_is_an_answer(tmp_path: Path, monkeypatch: pytest
     crash = tmp_path / "python"
     crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
     crash.chmod(0o755)
-    monkeypatch.setattr(inspection_process.sys, "executable", os.fspath(crash))
+    monkeypatch.setattr(python_worker.sys, "executable", os.fspath(crash))
     proof = ask(Load(path="model.tflite")).proof
     assert proof == Proof(outcome="refused", reason="the loading crashed (SIGSEGV)")
     with pytest.raises(ModelError, match="SIGSEGV"):
