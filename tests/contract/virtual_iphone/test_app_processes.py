@@ -23,6 +23,8 @@ from harness.wire.event_log import read_events
 StartPhones = Callable[..., BackgroundPhones]
 PutJob = Callable[..., Path]
 _FOR_EVER = 10**9
+_RUNS_OF_A_SECOND = 300_000
+"""Of the tiny model: enough that the phone looks at the log while they go on, on any machine."""
 
 
 async def run_job(phone: Phone, job_id: str = "job") -> ProcessEnd:
@@ -146,7 +148,7 @@ def test_a_locked_phone_suspends_the_app_until_it_is_unlocked(
     phone_with_runner: StartPhones, put_job: PutJob
 ) -> None:
     phones = phone_with_runner(faults=["locked:at=sample,for-s=0.5"])
-    phones.call(lambda phone: put_job(phone, min_runs=3000))
+    phones.call(lambda phone: put_job(phone, min_runs=_RUNS_OF_A_SECOND))
     started_s = time.monotonic()
     assert phones.call(run_job).exit_code == 0
     assert time.monotonic() - started_s > 0.5
