@@ -31,6 +31,7 @@ class ActiveFaults:
         self._waiting: list[_Waiting] = []
         self._on_moment: Callable[[Moment], None] | None = None
         self._on_change: list[Callable[[], None]] = []
+        self._on_clear: list[Callable[[type[Fault] | None], None]] = []
 
     def on_moment(self, callback: Callable[[Moment], None]) -> None:
         """Who makes a triggered fault happen."""
@@ -39,6 +40,10 @@ class ActiveFaults:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` after lasting faults were set or cleared."""
         self._on_change.append(callback)
+
+    def on_clear(self, callback: Callable[[type[Fault] | None], None]) -> None:
+        """Call ``callback(kind)`` when faults of ``kind`` (``None``: all) are taken back."""
+        self._on_clear.append(callback)
 
     def get(self, kind: type[F]) -> F | None:
         fault = self._lasting.get(kind)
@@ -65,6 +70,8 @@ class ActiveFaults:
         for lasting in list(self._lasting):
             if kind is None or lasting is kind:
                 del self._lasting[lasting]
+        for callback in self._on_clear:
+            callback(kind)
         self._changed()
 
     def happened(self, event: Event) -> None:

@@ -93,6 +93,7 @@ class Phone:
         self.apps = InstalledApps(self.folders.apps, self.folders.containers)
         self.crash_reports = CrashReports(self.identity, self.folders.crashes, self.log)
         self.processes = Processes(self)
+        self.faults.on_clear(self.processes.spare)
         self.ports = ServicePorts()
         # What clients set by lockdown: (domain, key) → value.
         self.set_values: dict[tuple[str, str], Any] = {}

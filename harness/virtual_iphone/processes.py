@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.virtual_iphone.apps import InstalledApp
-from harness.virtual_iphone.faults import AppCrash, AppHang, Jetsam
+from harness.virtual_iphone.faults import AppCrash, AppHang, Fault, Jetsam
 from harness.virtual_iphone.footprint import footprint_bytes
 
 if TYPE_CHECKING:
@@ -168,6 +168,11 @@ class Processes:
             self._next_strike = fault
         for process in self.running():
             self._strike(process, fault)
+
+    def spare(self, kind: type[Fault] | None) -> None:
+        """Take back what was to happen to the next app, where it is a fault of ``kind`` (``None``: any)."""
+        if kind is None or isinstance(self._next_strike, kind):
+            self._next_strike = None
 
     def suspend(self, *, suspended: bool) -> None:
         """Stop all apps where they are, or let them go on."""

@@ -144,6 +144,16 @@ def test_a_late_report_comes_late(phone_with_runner: StartPhones, put_job: PutJo
     assert phones.call(look_twice) == (0, 1)
 
 
+def test_a_fault_that_is_taken_back_does_not_wait_for_the_next_app(
+    phone_with_runner: StartPhones, put_job: PutJob
+) -> None:
+    phones = phone_with_runner()
+    phones.call(lambda phone: put_job(phone))
+    phones.set_fault("app-crash")
+    phones.clear_faults()
+    assert phones.call(run_job).exit_code == 0
+
+
 def test_a_locked_phone_suspends_the_app_until_it_is_unlocked(
     phone_with_runner: StartPhones, put_job: PutJob
 ) -> None:
