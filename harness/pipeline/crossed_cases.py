@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.core.explanation import NotCrossed
 from harness.core.jobs import RunSettings
-from harness.core.measurements import Measurement, Result
+from harness.core.measurements import Measurement, Result, result_name
 from harness.core.variants import FailedBuild, Recipe, Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.errors import HarnessError, RunError, UsageError
@@ -143,7 +143,7 @@ def open_cases(
     if not store.has(variant.model):
         folder.blobs.link_into(variant.model, store.root)
     results = evaluate(folder).results
-    measured = next(one for one in results if _name(one) == name)
+    measured = next(one for one in results if result_name(one) == name)
     if not isinstance(measured, Measurement):
         raise RunError(
             f"{name} has no complete measurement in this run: {measured.problem}",
@@ -177,10 +177,6 @@ def _variant(folder: RunFolder, suite: Suite, name: str) -> Variant:
         where=str(folder.path),
         next_step=f"Choose one of {', '.join(built)}." if built else "Run the suite again.",
     )
-
-
-def _name(result: Result) -> str:
-    return result.variant.name if isinstance(result, Measurement) else result.name
 
 
 def _stored_scores(folder: RunFolder, suite: Suite, name: str, count: int) -> tuple[Scores, Scores]:

@@ -10,7 +10,7 @@ from harness.core.events import Profile
 from harness.core.explanation import Explanation
 from harness.core.joblog import JobLog
 from harness.core.jobs import PixelEncoding
-from harness.core.measurements import Measurement
+from harness.core.measurements import Measurement, result_name
 from harness.core.sample_series import SampleSeries, origin_unix_ns, sample_series, weather
 from harness.pipeline.evaluate import Evaluation, suite_of
 from harness.render.html.disagreement_cards import most_important_inputs
@@ -39,10 +39,7 @@ def exhibits(
 def all_series(evaluated: Evaluation) -> list[SampleSeries]:
     """Of every variant that ran, in the order of the report."""
     origin_ns = origin_unix_ns(evaluated.logs)
-    in_report = [
-        result.variant.name if isinstance(result, Measurement) else result.name
-        for result in evaluated.report.results
-    ]
+    in_report = [result_name(result) for result in evaluated.report.results]
     ran = {log.variant for log in evaluated.logs}
     return [sample_series(name, evaluated.logs, origin_ns) for name in in_report if name in ran]
 

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.panel import Panel
 
 from harness.core.device_group import DeviceReport, GroupReport, device_answer
-from harness.core.measurements import Measurement, NotMeasured
+from harness.core.measurements import Measurement, NotMeasured, result_name
 from harness.core.verdict import Answer
 from harness.render import figures
 from harness.render.ink import ANSWER_MARK, ANSWER_STYLE, DIM, Ink, spaced
@@ -98,7 +98,7 @@ def _device_line(device: DeviceReport, run_id: str, number: int) -> DeviceLine:
 
 def _rows(report: GroupReport) -> Iterator[GroupRow]:
     names = dict.fromkeys(
-        result.variant.name if isinstance(result, Measurement) else result.name
+        result_name(result)
         for device in report.devices
         if device.report is not None
         for result in device.report.results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.measurements import Interval, Measurement
+from harness.core.measurements import Interval, result_name
 from harness.core.policy import Metric, Rule, Unit
 from harness.core.report import RunReport
 from harness.core.verdict import Answer, RuleResult
@@ -83,9 +83,7 @@ def _candidates(report: RunReport) -> tuple[str, ...]:
     if report.verdict.policy.candidates:
         return report.verdict.policy.candidates
     return tuple(
-        result.variant.name if isinstance(result, Measurement) else result.name
-        for result in report.results
-        if result.outcome in ("measured", "incomplete")
+        result_name(result) for result in report.results if result.outcome in ("measured", "incomplete")
     )
 
 

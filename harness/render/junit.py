@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 from xml.etree import ElementTree
 
-from harness.core.measurements import Measurement, NotMeasured, Result
+from harness.core.measurements import NotMeasured, Result, result_name
 from harness.core.report import RunReport
 from harness.core.verdict import Answer, RuleResult
 from harness.render.judgement import result_figure, rule_in_words
@@ -37,7 +37,7 @@ def junit_report(report: RunReport, *, undecided: Undecided = "fail") -> str:
         "%Y-%m-%dT%H:%M:%S"
     )
     for result in report.results:
-        name = _name(result)
+        name = result_name(result)
         suite = ElementTree.SubElement(root, "testsuite", {"name": f"{view.suite}.{_text(name)}"})
         properties = ElementTree.SubElement(suite, "properties")
         for word, text in (("run", view.run_id), *view.facts):
@@ -57,10 +57,6 @@ def junit_report(report: RunReport, *, undecided: Undecided = "fail") -> str:
 
 def _text(text: str) -> str:
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(text))
-
-
-def _name(result: Result) -> str:
-    return result.variant.name if isinstance(result, Measurement) else result.name
 
 
 def _measured_case(result: Result, is_candidate: bool) -> ElementTree.Element:
