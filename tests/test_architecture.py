@@ -16,6 +16,7 @@ _PACKAGE = _ROOT / "harness"
 _LAYERS = (
     {"__main__"},
     {"cli", "pytest_plugin", "pytest_virtual_iphone"},
+    {"cluster_worker"},
     {"pipeline"},
     {
         "models",
@@ -23,6 +24,7 @@ _LAYERS = (
         "variants",
         "workloads",
         "emoji",
+        "cluster",
         "targets",
         "virtual_iphone",
         "store",
@@ -39,6 +41,8 @@ _ALLOWED_SIBLINGS = {
     ("variants", "transforms"),
     ("workloads", "models"),
     ("models", "transforms"),
+    # A phone of a cluster is a target.
+    ("targets", "cluster"),
     # Both are ways in: where runs and the cache are kept is decided in one place.
     ("pytest_plugin", "cli"),
 }
