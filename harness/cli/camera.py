@@ -15,7 +15,10 @@ import click
     help="Take labels and preprocessing from this suite; needed where VARIANT is a file.",
 )
 @click.option(
-    "--target", default="iphone", show_default=True, help="iphone, or iphone:UDID where there are several."
+    "--target",
+    default="iphone",
+    show_default=True,
+    help="iphone; where there are several iphone:UDID, or a query that finds one.",
 )
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Labels shown.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
@@ -33,9 +36,10 @@ def command(variant: str, suite: Path | None, target: str, top: int, runs: Path 
     from harness.pipeline.choose_target import TargetSettings, choose_target, phone_udid
     from harness.targets.iphone.target import IphoneTarget
 
-    phone_udid(target)
+    udid = phone_udid(target)
     with LiveProgress(Console(stderr=True)) as progress:
-        phone = choose_target(target, TargetSettings(cache=cache_folder(), watcher=progress))
+        name = f"iphone:{udid}" if udid else "iphone"
+        phone = choose_target(name, TargetSettings(cache=cache_folder(), watcher=progress))
         assert isinstance(phone, IphoneTarget)
         try:
             live = put_on_phone(variant, suite, runs_folder(runs), phone, top=top)

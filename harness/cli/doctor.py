@@ -23,7 +23,8 @@ class Check:
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option(
-    "--target", help="iphone or iphone:UDID: check the chain to that phone, up to starting the runner on it."
+    "--target",
+    help="iphone, iphone:UDID or a query that finds one: check the chain to that phone, up to starting the runner.",
 )
 def command(as_json: bool, target: str | None) -> int:
     """Check the packages, the runner, its runtime and the folders; or the chain to a phone.

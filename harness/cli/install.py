@@ -10,7 +10,10 @@ import click
 @click.command("install")
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option(
-    "--target", default="iphone", show_default=True, help="iphone, or iphone:UDID where there are several."
+    "--target",
+    default="iphone",
+    show_default=True,
+    help="iphone; where there are several iphone:UDID, or a query that finds one.",
 )
 def command(package: Path, target: str) -> int:
     """Install or update the runner app from PACKAGE, an .ipa signed for the phone.

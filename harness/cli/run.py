@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--target",
-    help="Where to run, instead of the suite's target: local, iphone, iphone:UDID, iphone:*, virtual, replay:RUN.",
+    help="Where to run, instead of the suite's target: local, iphone, iphone:UDID, iphone:*, "
+    "'iphone where model=iPhone15,* and ios>=18', virtual, replay:RUN.",
 )
 @click.option(
     "--launch",

@@ -1,7 +1,7 @@
 """From the target's name in a suite or on the command line to the target.
 
-A name may stand for several devices: ``iphone:*`` and ``virtual:IOS:COUNT``. A run's plan holds the name of one device,
-so that it is resumed where it began.
+A name may stand for several devices: ``iphone:*``, ``iphone where ios>=18`` and ``virtual:IOS:COUNT``. A run's plan
+holds the name of one device, so that it is resumed where it began.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.core.target_query_parser import is_target_query, parse_target_query
 from harness.errors import UsageError
-from harness.pipeline.phones import find_phone, inspect_phone, list_phones
+from harness.pipeline.matching_devices import matching_devices
+from harness.pipeline.phones import TRUST_S, find_phone, inspect_phone, list_phones
 from harness.targets.base import Target, TargetWatcher, Unwatched
 from harness.targets.iphone.checks import launch_route
 from harness.targets.iphone.messages import LaunchMode
@@ -25,7 +27,6 @@ from harness.targets.runner_executable import runner_executable
 
 MOST_VIRTUAL_PHONES = 16
 DEFAULT_VIRTUAL_IOS = "18.5"
-_TRUST_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ def devices_of(name: str) -> tuple[str, ...]:
 
     Raises:
         UsageError: there is no such target.
-        TargetError: no phone is attached, or several are and none is named.
+        TargetError: no phone is attached, or none that the name's query finds.
     """
+    if is_target_query(name):
+        return matching_devices(parse_target_query(name))
     kind, _, argument = name.partition(":")
     if kind == "iphone" and argument == "*":
         phones = list_phones()
@@ -70,15 +73,20 @@ def devices_of(name: str) -> tuple[str, ...]:
 
 
 def phone_udid(name: str) -> str | None:
-    """The UDID in ``iphone:UDID``; ``None`` for ``iphone``, the only phone there is.
+    """The UDID in ``iphone:UDID`` or of the phone that a query finds; ``None`` for ``iphone``, the only one there is.
 
     Raises:
         UsageError: it names no single iPhone.
+        TargetError: a query finds none.
     """
-    kind, _, argument = name.partition(":")
-    if kind != "iphone" or argument == "*":
+    devices = devices_of(name) if is_target_query(name) else (name,)
+    kind, _, argument = devices[0].partition(":")
+    if kind != "iphone" or argument == "*" or len(devices) > 1:
+        found = f" but {len(devices)}: {', '.join(devices)}" if len(devices) > 1 else ""
         raise UsageError(
-            f"{name!r} is no single iPhone", where="--target", next_step="Choose iphone, or iphone:UDID."
+            f"{name!r} is no single iPhone{found}",
+            where="--target",
+            next_step="Choose iphone, or iphone:UDID.",
         )
     return argument or None
 
@@ -118,7 +126,7 @@ def choose_target(name: str, settings: TargetSettings) -> Target:
 def _iphone(udid: str | None, settings: TargetSettings) -> IphoneTarget:
     worker = WorkerProcess(where=udid)
     try:
-        state = inspect_phone(find_phone(udid, worker).udid, worker, trust_s=_TRUST_S)
+        state = inspect_phone(find_phone(udid, worker).udid, worker, trust_s=TRUST_S)
         if state.trouble is not None:
             raise PhoneFailedError(state.trouble, state.problem, state.name or state.udid)
         _refuse_unlaunchable(state.ios or "", settings.launch, state.name or state.udid)
@@ -165,5 +173,6 @@ def _unknown(name: str) -> UsageError:
     return UsageError(
         f"there is no target {name!r}",
         where="target",
-        next_step="Choose local, iphone, iphone:UDID, iphone:*, virtual, virtual:IOS:COUNT, or replay:RUN.",
+        next_step="Choose local, iphone, iphone:UDID, iphone:*, 'iphone where ios>=18', virtual, virtual:IOS:COUNT, "
+        "or replay:RUN.",
     )

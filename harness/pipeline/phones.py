@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -30,6 +30,8 @@ from harness.targets.iphone.runner_package import check_package, keep_package
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import PhoneFailedError, WorkerProcess
 
+TRUST_S = 60.0
+"""How long a person has for the Trust dialog."""
 _ANSWER_S = 60.0
 _MOST_AT_ONCE = 8
 _DIALOG_S = 1.0
@@ -49,17 +51,18 @@ def list_phones(worker: WorkerProcess | None = None) -> tuple[Attached, ...]:
     return worker.ask(ListPhones(), Phones, silence_limit_s=_ANSWER_S).phones
 
 
-def inspect_phones() -> tuple[PhoneState, ...]:
-    """All attached phones with what each says of itself, asked side by side.
+def inspect_phones(udids: Sequence[str] | None = None, *, trust_s: float = 0.0) -> tuple[PhoneState, ...]:
+    """All attached phones, or these, with what each says of itself, asked side by side; ``trust_s`` as for one.
 
     Raises:
-        TargetError: usbmuxd is absent or silent.
+        TargetError: usbmuxd is absent or silent, or one of ``udids`` is not attached.
     """
-    phones = list_phones()
-    if not phones:
+    if udids is None:
+        udids = [phone.udid for phone in list_phones()]
+    if not udids:
         return ()
-    with ThreadPoolExecutor(min(len(phones), _MOST_AT_ONCE)) as pool:
-        return tuple(pool.map(lambda phone: inspect_phone(phone.udid), phones))
+    with ThreadPoolExecutor(min(len(udids), _MOST_AT_ONCE)) as pool:
+        return tuple(pool.map(lambda udid: inspect_phone(udid, trust_s=trust_s), udids))
 
 
 def inspect_phone(udid: str, worker: WorkerProcess | None = None, *, trust_s: float = 0.0) -> PhoneState:

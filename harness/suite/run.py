@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.core.jobs import MOST_PROFILE_RUNS, Accelerator, Loading, RunSettings, StopRule
 from harness.core.runs import SamplingBudget
+from harness.core.target_query_parser import is_target_query, parse_target_query
 from harness.core.value import Value
+from harness.errors import UsageError
 
 _NS = 1_000_000_000
 
@@ -60,6 +62,16 @@ class RunSection(Value):
     steady: PhaseSection = PhaseSection(min_runs=50, min_seconds=1.0)
     until_decided: UntilDecidedSection | None = None
     idle_limit_seconds: Annotated[float, Field(gt=0)] = 120.0
+
+    @field_validator("target")
+    @classmethod
+    def _a_query_reads(cls, target: str) -> str:
+        if is_target_query(target):
+            try:
+                parse_target_query(target)
+            except UsageError as error:
+                raise ValueError(f"{error}; {error.next_step}") from None
+        return target
 
     @property
     def settings(self) -> RunSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,16 @@ def test_one_name_for_several_devices(name: str, devices: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["moon", "local:here", "virtual:18.5:0", "virtual:18.5:17", "virtual:18.5:many"]
+    "name",
+    [
+        "moon",
+        "local:here",
+        "virtual:18.5:0",
+        "virtual:18.5:17",
+        "virtual:18.5:many",
+        "moon where ios=18",
+        "iphone where",
+    ],
 )
 def test_names_that_stand_for_no_device(name: str) -> None:
     with pytest.raises(UsageError):
@@ -90,3 +100,11 @@ def test_a_single_iphone() -> None:
     for name in ("iphone:*", "local", "virtual"):
         with pytest.raises(UsageError):
             phone_udid(name)
+
+
+def test_this_machine_is_found_by_its_host() -> None:
+    assert devices_of(f"local where host={platform.node()[:3]}*") == ("local",)
+    with pytest.raises(TargetError, match=f"{platform.node()}: host is not elsewhere"):
+        devices_of("local where host=elsewhere")
+    with pytest.raises(UsageError, match="no single iPhone"):
+        phone_udid("local where host=*")

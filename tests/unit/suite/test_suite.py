@@ -274,6 +274,16 @@ def test_a_newer_version_is_told_before_its_new_keys() -> None:
     assert "version" in error.problem and "Update" in error.next_step
 
 
+def test_a_target_may_be_a_query_and_a_wrong_one_is_told_with_its_line() -> None:
+    query = "iphone where model=iPhone15,* and ios>=18"
+    suite = parse_suite(f'{SMALLEST}[run]\ntarget = "{query}"\n', where="suite.toml")
+    assert suite.run.target == query
+    error = refused(f'{SMALLEST}[run]\nseed = 1\ntarget = "iphone where modle=iPhone15,*"\n')
+    assert error.where == f"suite.toml:{SMALLEST.count(chr(10)) + 3}"
+    assert error.problem.startswith("run.target: target, character 14: there is no field 'modle'")
+    assert "model" in error.problem
+
+
 class TestPolicyFile:
     def read(self, tmp_path: Path, text: str) -> Policy:
         path = tmp_path / "policy.toml"

@@ -50,9 +50,22 @@ async def connect(
     Raises:
         PhoneTrouble: not attached, not trusted, locked, lost or silent.
     """
-    client = await within(_ANSWER_S, "connect to the phone", create_using_usbmux(serial=udid, autopair=False))
+    client = await _open(udid)
+    await _trusted(client, trust_s, on_waiting)
+    return client
+
+
+async def _open(udid: str) -> UsbmuxLockdownClient:
+    """Lockdown, trusted or not: an untrusted phone tells a few of its values too."""
+    return await within(_ANSWER_S, "connect to the phone", create_using_usbmux(serial=udid, autopair=False))
+
+
+async def _trusted(
+    client: UsbmuxLockdownClient, trust_s: float, on_waiting: Callable[[str], None] | None = None
+) -> None:
+    """Make of ``client`` a trusted session, or close it."""
     if client.paired:
-        return client
+        return
     if trust_s <= 0:
         abort(client.service)
         raise PhoneTrouble(Trouble.TRUST_PENDING, "the phone does not trust this computer yet")
@@ -65,7 +78,6 @@ async def connect(
     except BaseException:
         abort(client.service)
         raise
-    return client
 
 
 async def _pair(
@@ -125,18 +137,19 @@ async def inspect_phone(udid: str, connection: str, *, trust_s: float = 0.0) -> 
     """All that can be asked of a phone without launching anything. Trouble ends up in the answer, not in an error."""
     state = PhoneState(udid=udid, connection=connection)
     try:
-        client = await connect(udid, trust_s=trust_s)
+        client = await _open(udid)
     except PhoneTrouble as trouble:
         return state.model_copy(update={"trouble": trouble.kind, "problem": trouble.problem})
     try:
         known: dict[str, Any] = {
             "name": _text(client.all_values.get("DeviceName")),
-            "product": _text(client.product_type),
-            "ios": _text(client.product_version),
-            "is_trusted": True,
+            "product": _text(client.all_values.get("ProductType")),
+            "ios": _text(client.all_values.get("ProductVersion")),
         }
         state = state.model_copy(update=known)
-        for ask in (_locked, _virtual, _developer, _image, _battery, _runner):
+        await _trusted(client, trust_s)
+        state = state.model_copy(update={"is_trusted": True, "is_virtual": is_virtual(client)})
+        for ask in (_locked, _developer, _image, _battery, _runner):
             state = state.model_copy(update=await ask(client))
     except PhoneTrouble as trouble:
         state = state.model_copy(update={"trouble": trouble.kind, "problem": trouble.problem})
@@ -149,10 +162,6 @@ async def inspect_phone(udid: str, connection: str, *, trust_s: float = 0.0) -> 
 
 async def _locked(client: UsbmuxLockdownClient) -> dict[str, Any]:
     return {"is_locked": await is_locked(client)}
-
-
-async def _virtual(client: UsbmuxLockdownClient) -> dict[str, Any]:
-    return {"is_virtual": is_virtual(client)}
 
 
 def is_virtual(client: UsbmuxLockdownClient) -> bool:
