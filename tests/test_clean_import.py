@@ -58,6 +58,7 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["doctor", "--help"],
         ["emoji", "--help"],
         ["emoji", "prepare", "--help"],
+        ["certificates", "make", "--help"],
         ["completion", "bash"],
     ],
     ids=" ".join,

@@ -47,6 +47,7 @@ _VERBS = {
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
     "virtual-iphone": "A phone on loopback, to try the pipeline with no phone at hand.",
     "devices": "List the attached iPhones and how each stands.",
+    "certificates": "Make and show the certificates of a lab's machines.",
     "camera": "Put a variant on an iPhone for the app's live screens.",
     "install": "Install or update the runner app on an iPhone.",
     "doctor": "Check what is here, what is missing, and what to do next.",

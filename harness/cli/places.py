@@ -16,6 +16,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
 
 
+def certificates_folder(given: Path | None = None) -> Path:
+    """``given``, ``HARNESS_CERTIFICATES``, or ``lab`` in the platform's folder for settings."""
+    if given is not None:
+        return given
+    if from_environment := os.environ.get("HARNESS_CERTIFICATES"):
+        return Path(from_environment)
+    if platform.system() == "Darwin":
+        settings = Path.home() / "Library" / "Application Support"
+    elif platform.system() == "Windows":
+        settings = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    else:
+        settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return settings / "harness" / "lab"
+
+
 def runs_folder(given: Path | None) -> Path:
     """``--runs``, ``HARNESS_RUNS``, or ``reports/`` where the command was called."""
     return given or Path(os.environ.get("HARNESS_RUNS") or "reports")

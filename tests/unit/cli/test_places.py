@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.places import cache_folder, runner_override, runs_folder
+from harness.cli.places import cache_folder, certificates_folder, runner_override, runs_folder
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HARNESS_CACHE", "HARNESS_RUNS", "HARNESS_RUNNER", "XDG_CACHE_HOME"):
+    for name in ("HARNESS_CACHE", "HARNESS_RUNS", "HARNESS_RUNNER", "HARNESS_CERTIFICATES", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -48,3 +50,17 @@ def test_another_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner_override() is None
     monkeypatch.setenv("HARNESS_RUNNER", "/bin/r")
     assert runner_override() == Path("/bin/r")
+
+
+def test_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert certificates_folder() == tmp_path / ".config" / "harness" / "lab"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
+    assert certificates_folder() == Path("/xdg/harness/lab")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert certificates_folder() == tmp_path / "Library" / "Application Support" / "harness" / "lab"
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    assert certificates_folder() == tmp_path / "AppData" / "Roaming" / "harness" / "lab"
+    monkeypatch.setenv("HARNESS_CERTIFICATES", "/lab")
+    assert certificates_folder() == Path("/lab")
+    assert certificates_folder(Path("given")) == Path("given")
