@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -48,6 +48,14 @@ class TensorRecords(Value):
     encoding: Encoding
 
 
+class GivenTensor(NamedTuple):
+    """The records of one input tensor. ``tensor`` is its name, empty for a model's only one."""
+
+    tensor: str
+    records: Blob
+    encoding: Encoding
+
+
 class Workload(Value):
     """Inputs in order, their bytes as one blob, and what is needed to read the outputs."""
 
@@ -69,33 +77,34 @@ class Workload(Value):
 
     @model_validator(mode="after")
     def _records_match_inputs(self) -> Workload:
-        for encoding, records in (
-            (self.encoding, self.records),
-            *((item.encoding, item.records) for item in self.further_tensors),
-        ):
-            expected = encoding.record_bytes * len(self.inputs)
-            if records.bytes != expected:
+        for given in self.tensors:
+            expected = given.encoding.record_bytes * len(self.inputs)
+            if given.records.bytes != expected:
                 raise ValueError(
-                    f"records have {records.bytes} bytes, {len(self.inputs)} inputs need {expected}"
+                    f"records have {given.records.bytes} bytes, {len(self.inputs)} inputs need {expected}"
                 )
         return self
 
     @model_validator(mode="after")
     def _tensors_have_names(self) -> Workload:
-        names = [self.tensor, *(item.tensor for item in self.further_tensors)]
+        names = [given.tensor for given in self.tensors]
         if len(names) > 1 and ("" in names or len(set(names)) != len(names)):
             raise ValueError("several input tensors need a name each")
         return self
 
     @property
+    def tensors(self) -> tuple[GivenTensor, ...]:
+        """All input tensors: ``tensor`` itself, then ``further_tensors``."""
+        first = GivenTensor(self.tensor, self.records, self.encoding)
+        further = (GivenTensor(item.tensor, item.records, item.encoding) for item in self.further_tensors)
+        return (first, *further)
+
+    @property
     def digest(self) -> str:
         """Names what reaches the model, bytes and encoding, not the labels: two runs with it are comparable."""
-        parts = [
-            (self.tensor, self.records, self.encoding),
-            *((item.tensor, item.records, item.encoding) for item in self.further_tensors),
-        ]
         text = "\n".join(
-            f"{blob.sha256} {encoding.model_dump_json()} {tensor}" for tensor, blob, encoding in parts
+            f"{given.records.sha256} {given.encoding.model_dump_json()} {given.tensor}"
+            for given in self.tensors
         )
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -36,20 +36,17 @@ def run_crossed(
         WireError: ``store`` lacks the model or the records.
     """
     once = StopRule(min_runs=0, min_duration_ns=0)
-    tensors = [
-        (workload.tensor, workload.records, workload.encoding),
-        *((item.tensor, item.records, item.encoding) for item in workload.further_tensors),
-    ]
     with tempfile.TemporaryDirectory(prefix="harness-crossed-") as folder:
         root = Path(folder)
-        for blob in (variant.model, *(records for _, records, _ in tensors)):
+        for blob in (variant.model, *(given.records for given in workload.tensors)):
             store.link_into(blob, root)
         job = Job(
             job_id=f"crossed-{variant.name}",
             variant=variant.name,
             model=variant.model,
             inputs=tuple(
-                JobInput(tensor=name, blob=records, encoding=encoding) for name, records, encoding in tensors
+                JobInput(tensor=given.tensor, blob=given.records, encoding=given.encoding)
+                for given in workload.tensors
             ),
             first_input=0,
             input_count=len(workload.inputs),

@@ -141,25 +141,19 @@ class _JobWriter:
     def shard_of(self, scheduled: ScheduledJob) -> tuple[Blob, ...]:
         """The input bytes that the job was placed with, as far as this process placed them."""
         keys = [
-            (records.sha256, scheduled.first_input, scheduled.input_count)
-            for records in (
-                self._workload.records,
-                *(item.records for item in self._workload.further_tensors),
-            )
+            (given.records.sha256, scheduled.first_input, scheduled.input_count)
+            for given in self._workload.tensors
         ]
         return tuple(self._shards[key] for key in keys if key in self._shards)
 
     def _inputs(self, first_input: int, input_count: int) -> tuple[JobInput, ...]:
-        workload = self._workload
-        tensors = [
-            (workload.tensor, workload.records, workload.encoding),
-            *((item.tensor, item.records, item.encoding) for item in workload.further_tensors),
-        ]
         return tuple(
             JobInput(
-                tensor=name, blob=self._shard(records, encoding, first_input, input_count), encoding=encoding
+                tensor=given.tensor,
+                blob=self._shard(given.records, given.encoding, first_input, input_count),
+                encoding=given.encoding,
             )
-            for name, records, encoding in tensors
+            for given in self._workload.tensors
         )
 
     def _shard(self, records: Blob, encoding: Encoding, first_input: int, input_count: int) -> Blob:
