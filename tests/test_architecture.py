@@ -23,6 +23,7 @@ _LAYERS = (
         "transforms",
         "variants",
         "workloads",
+        "shards",
         "emoji",
         "cluster",
         "targets",
@@ -41,6 +42,11 @@ _ALLOWED_SIBLINGS = {
     ("variants", "transforms"),
     ("workloads", "models"),
     ("models", "transforms"),
+    # What runs a model over many inputs does so shard by shard, in processes that hold the model.
+    ("workloads", "shards"),
+    ("variants", "shards"),
+    ("cluster", "shards"),
+    ("shards", "models"),
     # A phone of a cluster is a target.
     ("targets", "cluster"),
     # Both are ways in: where runs and the cache are kept is decided in one place.

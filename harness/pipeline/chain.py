@@ -21,6 +21,7 @@ from harness.core.workload import Workload
 from harness.errors import ModelError
 from harness.models.source import SourceFormat, SourceModel
 from harness.pipeline.progress import Progress
+from harness.shards.pool import ShardPool
 from harness.transforms.requests import (
     Answer,
     FoldBatchNorms,
@@ -56,11 +57,12 @@ def run_chain(
     workload: Workload,
     store: BlobStore,
     progress: Progress,
+    pool: ShardPool | None = None,
 ) -> Chain:
     """The chain of ``source`` through ``steps``, each on the result of the one before.
 
     Steps and outputs are remembered below ``store.root``. A step that must keep values and does not is an error of
-    the step itself.
+    the step itself. ``pool``: see ``compute_reference``.
 
     Raises:
         ModelError: the source is not a GraphDef, names no input and output, or a step refused it.
@@ -78,7 +80,7 @@ def run_chain(
             next_step="Set model.input and model.output in the suite; harness inspect lists the nodes.",
         )
     graph = runnable = store.put_file(source.path)
-    before = _outputs(runnable, io, workload, store)
+    before = _outputs(runnable, io, workload, store, pool)
     judge = _Judge(before, workload, store)
     found: list[ChainStep] = []
     for step in steps:
@@ -91,7 +93,7 @@ def run_chain(
             judge.step(
                 step,
                 done.graph,
-                _outputs(runnable, io, workload, store),
+                _outputs(runnable, io, workload, store, pool),
                 nodes=done.answer.nodes_after or done.answer.nodes_before,
                 duration_s=done.duration_s,
                 remarks=_remarks(done.answer),
@@ -143,9 +145,11 @@ def _request(step: Step, graph: str, io: ModelIO, workload: Workload) -> Request
     raise AssertionError(step)
 
 
-def _outputs(graph: Blob, io: ModelIO, workload: Workload, store: BlobStore) -> NDArray[np.float32]:
+def _outputs(
+    graph: Blob, io: ModelIO, workload: Workload, store: BlobStore, pool: ShardPool | None
+) -> NDArray[np.float32]:
     reference = compute_reference(
-        store.path(graph), SourceFormat.GRAPHDEF.value, workload, store, store.root, io=io
+        store.path(graph), SourceFormat.GRAPHDEF.value, workload, store, store.root, io=io, pool=pool
     )
     return np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
 

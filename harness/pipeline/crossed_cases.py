@@ -24,10 +24,11 @@ from harness.pipeline.load_workload import input_shape, load_workload
 from harness.pipeline.prepare import build, open_suite_source
 from harness.pipeline.progress import Progress
 from harness.pipeline.stored_scores import StoredScores
+from harness.shards.request import Kernels
 from harness.store import RunFolder
 from harness.suite.document import Suite
 from harness.wire.blobs import BlobStore
-from harness.workloads.reference import Kernels, compute_reference
+from harness.workloads.reference import compute_reference
 
 Scores = NDArray[np.float32]
 Found = TypeVar("Found")

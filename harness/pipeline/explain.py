@@ -26,9 +26,9 @@ from harness.core.variants import Recipe
 from harness.pipeline.crossed_cases import CrossedCases, Scores, open_cases
 from harness.pipeline.preprocessing_checks import preprocessing_checks
 from harness.pipeline.progress import Progress
+from harness.shards.request import Kernels
 from harness.store import RunFolder
 from harness.workloads.layers import compare_layers
-from harness.workloads.reference import Kernels
 
 OnStep = Callable[[str], None]
 _ENGINE = "LiteRT on this machine"

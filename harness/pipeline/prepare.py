@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
 
 from harness import __version__
 from harness.core.measurements import not_built
@@ -26,6 +25,7 @@ from harness.models.source import SourceModel, open_source
 from harness.pipeline.chain import run_chain
 from harness.pipeline.load_workload import input_shape, load_workload
 from harness.pipeline.progress import Progress
+from harness.shards.pool import ShardPool
 from harness.store import RunFolder, new_run_id
 from harness.suite.document import Suite
 from harness.suite.run import UntilDecidedSection
@@ -111,18 +111,16 @@ def build(
     *,
     io: ModelIO | None = None,
     input_shape: tuple[int, ...] | None = None,
+    pool: ShardPool | None = None,
 ) -> list[Variant | FailedBuild]:
     """Build ``specs`` of ``source``; what the cache holds is not built again.
 
-    ``io`` and ``input_shape`` say what a graph takes and gives; see ``input_shape``.
+    ``io`` and ``input_shape`` say what a graph takes and gives; see ``input_shape``. ``pool``: see ``prepare``.
     """
     store = BlobStore(cache)
     calibration = None
     if any(spec.recipe.needs_calibration for spec in specs) and workload and workload.calibration:
-        blob = workload.calibration
-        samples = np.load(store.path(blob), mmap_mode="r", allow_pickle=False)
-        # Named already when it was stored: hundreds of megabytes that a cached build need not read.
-        calibration = CalibrationData(samples, blob.sha256, partial(store.verify, blob))
+        calibration = CalibrationData.stored(workload.calibration, store)
     return build_variants(
         source,
         specs,
@@ -131,13 +129,17 @@ def build(
         on_progress=progress.variant_state,
         io=io,
         input_shape=input_shape,
+        pool=pool,
     )
 
 
-def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) -> dict[str, Variant]:
+def prepare(
+    folder: RunFolder, suite: Suite, cache: Path, progress: Progress, pool: ShardPool | None = None
+) -> dict[str, Variant]:
     """Bring the run to where it can measure, and return its built variants by name.
 
-    What an earlier attempt wrote down is kept. The variants and the reference are made side by side.
+    What an earlier attempt wrote down is kept. The variants and the reference are made side by side; what of them is
+    large is computed by ``pool``, or by this machine's cores (``harness.shards.pool.pool_for``).
 
     Raises:
         ModelError, WorkloadError: the model or the inputs cannot be used, or do not fit together.
@@ -163,9 +165,10 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     if not folder.has_workload():
         folder.write_workload(loaded.workload, loaded.skipped)
     progress.workload_ready(loaded.workload, loaded.skipped)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(
-            _reference, folder, source, suite.model.io, loaded.workload, store, cache, progress
+    given_up = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as beside, _set_where_it_fails(given_up):
+        pending = beside.submit(
+            _reference, folder, source, suite.model.io, loaded.workload, store, progress, pool, given_up
         )
         missing = [spec for spec in suite.variants.specs if not _is_built(folder, spec.name, store)]
         built = (
@@ -177,6 +180,7 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
                 progress,
                 io=suite.model.io,
                 input_shape=input_shape(suite.workload, loaded.workload),
+                pool=pool,
             )
             if missing
             else []
@@ -187,7 +191,7 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     check_labels(loaded.workload, reference.classes)
     if suite.chain is not None and folder.chain() is None:
         folder.write_chain(
-            run_chain(source, suite.model.io, suite.chain.steps, loaded.workload, store, progress)
+            run_chain(source, suite.model.io, suite.chain.steps, loaded.workload, store, progress, pool)
         )
     variants = {}
     failed = []
@@ -215,6 +219,15 @@ def prepare(folder: RunFolder, suite: Suite, cache: Path, progress: Progress) ->
     return variants
 
 
+@contextmanager
+def _set_where_it_fails(event: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        event.set()
+        raise
+
+
 def _is_built(folder: RunFolder, name: str, store: BlobStore) -> bool:
     result = folder.variant(name)
     if isinstance(result, Variant):
@@ -229,9 +242,15 @@ def _reference(
     io: ModelIO,
     workload: Workload,
     store: BlobStore,
-    cache: Path,
     progress: Progress,
+    pool: ShardPool | None,
+    given_up: threading.Event,
 ) -> Reference:
+    def report(done: int, total: int) -> None:
+        if given_up.is_set():
+            raise RunError("was interrupted", next_step="Run the command again: it goes on from here.")
+        progress.reference_state("computing", done, total)
+
     if folder.has_reference():
         return folder.reference()
     progress.reference_state("computing")
@@ -240,9 +259,10 @@ def _reference(
         source.format.value,
         workload,
         store,
-        cache,
-        lambda done, total: progress.reference_state("computing", done, total),
+        store.root,
+        report,
         io=io,
+        pool=pool,
     )
     store.link_into(reference.outputs, folder.path)
     folder.write_reference(reference)

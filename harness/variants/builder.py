@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-import numpy as np
-
 from harness.core.model_io import ModelIO
 from harness.core.variants import Build, FailedBuild, Form, Variant, VariantSpec
 from harness.errors import BuildError, HarnessError
 from harness.models.source import SourceFormat, SourceModel
+from harness.models.tflite import read_tflite
+from harness.shards.pool import ShardPool
+from harness.variants.activation_ranges import calibrate, to_bytes
 from harness.variants.cache import CacheEntry, VariantCache, cache_key
 from harness.variants.calibration import CalibrationData
 from harness.variants.process import WorkerProcesses
@@ -45,11 +46,13 @@ def build_variants(
     on_progress: OnProgress | None = None,
     io: ModelIO | None = None,
     input_shape: tuple[int, ...] | None = None,
+    pool: ShardPool | None = None,
 ) -> list[Variant | FailedBuild]:
     """Build every variant of ``specs``, in their order; one that fails does not end the others.
 
     At most ``workers`` conversions run at once (``None``: one for each CPU), each ended after ``timeout_s``.
     ``io`` and ``input_shape`` (batch axis included) say what a graph takes and gives where it leaves that open.
+    ``pool`` watches the activations where there are enough calibration inputs for it; see ``pool_for``.
     The float32 file that other recipes start from is built once, kept in the cache, and reported to
     ``on_progress`` as ``float32`` where no spec asks for it. The models lie in ``cache.blobs``.
 
@@ -66,14 +69,15 @@ def build_variants(
             on_progress or _silent,
             _names(specs),
             Path(work),
+            pool,
         )
-        threads = workers or os.cpu_count() or 1
-        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="build") as pool:
+        at_once = workers or os.cpu_count() or 1
+        with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="build") as threads:
             try:
-                outcomes = session.build_all(pool, threads)
+                outcomes = session.build_all(threads)
             except BaseException:
                 session.processes.kill_all()
-                pool.shutdown(wait=False, cancel_futures=True)
+                threads.shutdown(wait=False, cancel_futures=True)
                 raise
     return [_outcome(spec, outcomes[spec.form]) for spec in specs]
 
@@ -124,9 +128,10 @@ class _Session:
     on_progress: OnProgress
     names: Mapping[Form, list[str]]
     work: Path
+    pool: ShardPool | None
     processes: WorkerProcesses = field(default_factory=WorkerProcesses)
 
-    def build_all(self, pool: ThreadPoolExecutor, threads: int) -> dict[Form, _Found | BuildError]:
+    def build_all(self, threads: ThreadPoolExecutor) -> dict[Form, _Found | BuildError]:
         outcomes: dict[Form, _Found | BuildError] = {}
         for form in self.names:
             known = self._known(form)
@@ -143,13 +148,14 @@ class _Session:
                     outcomes[base] = known
                 else:
                     waiting.insert(0, base)
-        calibration_file = self._write_calibration(waiting)
+        if self.calibration is not None and any(form.recipe.needs_calibration for form in waiting):
+            self.calibration.check()
         running: dict[Form, Future[_Found | BuildError]] = {}
         # Those without a base first: the others wait for them, and must not take all threads meanwhile.
         for form in sorted(waiting, key=lambda each: _base(each) is not None):
             base = _base(form)
             before = None if base is None else running.get(base) or _settled(outcomes[base])
-            running[form] = pool.submit(self._build, form, before, calibration_file, threads)
+            running[form] = threads.submit(self._build, form, before)
         for form, future in running.items():
             outcomes[form] = future.result()
         return outcomes
@@ -181,21 +187,7 @@ class _Session:
             input_shape=self.input_shape,
         )
 
-    def _write_calibration(self, waiting: Sequence[Form]) -> Path | None:
-        if self.calibration is None or not any(form.recipe.needs_calibration for form in waiting):
-            return None
-        self.calibration.check()
-        path = self.work / "calibration.npy"
-        np.save(path, self.calibration.samples, allow_pickle=False)
-        return path
-
-    def _build(
-        self,
-        form: Form,
-        before: Future[_Found | BuildError] | None,
-        calibration: Path | None,
-        threads: int,
-    ) -> _Found | BuildError:
+    def _build(self, form: Form, before: Future[_Found | BuildError] | None) -> _Found | BuildError:
         base = before.result() if before else None
         if isinstance(base, BuildError):
             self._report(form, "failed")
@@ -204,24 +196,21 @@ class _Session:
         self._report(form, "converting")
         started = time.perf_counter()
         try:
-            entry = self._convert(form, base.entry if base else None, calibration, threads)
+            entry = self._convert(form, base.entry if base else None)
         except (HarnessError, OSError) as error:
             self._report(form, "failed", time.perf_counter() - started)
             return _as_build_error(error)
         self._report(form, "done", time.perf_counter() - started)
         return _Found(entry, cached=False)
 
-    def _convert(
-        self, form: Form, base: CacheEntry | None, calibration: Path | None, threads: int
-    ) -> CacheEntry:
+    def _convert(self, form: Form, base: CacheEntry | None) -> CacheEntry:
         recipe = form.recipe
         folder = Path(tempfile.mkdtemp(prefix=f"{recipe.value}-", dir=self.work))
         request = BuildRequest(
             form=form,
             input=str(self.cache.path(base).resolve() if base else self.source.path.resolve()),
             input_format=SourceFormat.TFLITE if base else self.source.format,
-            calibration=str(calibration) if calibration and recipe.needs_calibration else None,
-            threads=threads,
+            ranges=str(self._ranges(form, base, folder)) if base and recipe.needs_calibration else None,
             output=str(folder / "model.tflite"),
             result=str(folder / "result.json"),
             io=self.io,
@@ -236,6 +225,29 @@ class _Session:
             duration_s=result.duration_s,
             tools=tools_of(recipe, self.source.format),
         )
+
+    def _ranges(self, form: Form, base: CacheEntry, folder: Path) -> Path:
+        """The file with what the activations of ``base`` reach on the calibration inputs."""
+        inputs = read_tflite(self.cache.path(base)).inputs
+        if len(inputs) != 1:
+            raise BuildError(
+                f"the model has {len(inputs)} inputs, and calibration inputs are given for one",
+                next_step="Use the recipes float16 or dynamic-int8, which need no calibration.",
+            )
+        if self.calibration is None:
+            raise no_calibration()
+        ranges = calibrate(
+            base.model,
+            form,
+            inputs[0],
+            self.calibration,
+            self.cache.blobs,
+            self.pool,
+            stopped=lambda: self.processes.stopped,
+        )
+        path = folder / "ranges"
+        path.write_bytes(to_bytes(ranges))
+        return path
 
     def _report(self, form: Form, state: BuildState, seconds: float = 0.0) -> None:
         for name in self.names.get(form, [form.recipe.value]):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -23,8 +21,9 @@ from harness.core.value import Value
 from harness.core.variants import Form, Recipe
 from harness.errors import WireError
 from harness.wire.blobs import BlobStore
+from harness.wire.strict_json import write_value
 
-VARIANT_FORMAT_VERSION: Final = 2
+VARIANT_FORMAT_VERSION: Final = 3
 """Raise it whenever the way a recipe is carried out changes, so that older files are built anew."""
 
 
@@ -113,17 +112,7 @@ class VariantCache:
             duration_s=duration_s,
             tools=dict(tools),
         )
-        meta = self._meta_path(key)
-        meta.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=meta.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                out.write(entry.model_dump_json(indent=1))
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).replace(meta)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_value(self._meta_path(key), entry)
         return entry
 
     def path(self, entry: CacheEntry) -> Path:
@@ -132,17 +121,3 @@ class VariantCache:
 
     def _meta_path(self, key: str) -> Path:
         return self.root / "variants" / key / "meta.json"
-
-
-def default_cache_root(environment: Mapping[str, str], system: str, home: Path) -> Path:
-    """Where the cache is by convention: ``HARNESS_CACHE``, else the platform's folder for caches.
-
-    ``system`` is ``sys.platform``. https://specifications.freedesktop.org/basedir-spec/ asks that a relative
-    ``XDG_CACHE_HOME`` be ignored.
-    """
-    if chosen := environment.get("HARNESS_CACHE"):
-        return Path(chosen)
-    if system == "darwin":
-        return home / "Library" / "Caches" / "harness"
-    xdg = Path(environment.get("XDG_CACHE_HOME") or "")
-    return (xdg if xdg.is_absolute() else home / ".cache") / "harness"

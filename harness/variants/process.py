@@ -56,6 +56,10 @@ class WorkerProcesses:
             raise BuildError(result.problem, next_step=result.next_step)
         return result
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
     def kill_all(self) -> None:
         with self._lock:
             self._stopped = True

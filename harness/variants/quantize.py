@@ -1,22 +1,17 @@
-"""Float32 .tflite to its quantized forms with litert-quantizer. Runs only in the worker process."""
+"""Float32 .tflite to its quantized forms with litert-quantizer. Runs only in worker processes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.core.events import TensorInfo
-from harness.core.jobs import DType
 from harness.core.variants import Form, Granularity, Recipe
 from harness.errors import BuildError
-from harness.models.tflite import read_tflite
 from harness.models.tflite_contents import OpenedTflite
-from harness.variants.recipes import no_calibration
+from harness.variants.activation_ranges import Ranges
 
 _ACTIVATION_BITS: Final = {Recipe.INT8: 8, Recipe.INT16X8: 16}
 
@@ -25,19 +20,36 @@ LEAST_DYNAMIC_ELEMENTS: Final = 1024
 and the first layers of an image model have large activations, which would be quantized at every run."""
 
 
-def quantize(form: Form, base: Path, samples: NDArray[Any] | None, *, threads: int) -> bytes:
+def quantize(form: Form, base: Path, ranges: Ranges | None) -> bytes:
     """The float32 model in ``base``, quantized.
 
-    ``samples`` is ``[n, *input_shape]`` for the recipes that need calibration.
+    ``ranges`` are those of its activations, for the recipes that need calibration.
 
     Raises:
-        BuildError: the samples do not fit the model, or nothing in the model can be quantized.
+        BuildError: the quantizer refused the model, or nothing in it can be quantized.
     """
-    samples = _checked_samples(base, samples) if form.recipe.needs_calibration else None
-    kept = _kept_in_float(form, base)
+    from litert_quantizer.quantizer import Quantizer
+
+    kept = kept_in_float(form, base)
+    with refused():
+        model = base.read_bytes()
+        if ranges is not None:
+            # They were watched in the model with this signature.
+            model, _, _ = with_signature(model)
+        quantizer = Quantizer(model, recipe_manager(form, kept).get_quantization_recipe())
+        result = quantizer.quantize(
+            None if ranges is None else {tensor: dict(sides) for tensor, sides in ranges.items()},
+            enable_progress_bar=False,
+            enable_progress_report=False,
+        )
+        return bytes(result.quantized_model)
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Turns whatever the quantizer raises (ValueError, RuntimeError, KeyError, NotImplementedError) into an error."""
     try:
-        return _quantized(form, kept, base, samples, threads)
-    # The quantizer raises whatever it meets: ValueError, RuntimeError, KeyError, NotImplementedError.
+        yield
     except Exception as error:
         raise BuildError(
             f"litert-quantizer refused the model: {' '.join(str(error).split())[:500]}",
@@ -45,24 +57,8 @@ def quantize(form: Form, base: Path, samples: NDArray[Any] | None, *, threads: i
         ) from error
 
 
-def _quantized(
-    form: Form, kept: Sequence[str], base: Path, samples: NDArray[Any] | None, threads: int
-) -> bytes:
-    from litert_quantizer.quantizer import Quantizer
-
-    manager = _recipe_manager(form, kept)
-    model = base.read_bytes()
-    ranges = None
-    if samples is not None:
-        model, signature, input_name = _with_signature(model)
-        data = {signature: [{input_name: sample[np.newaxis]} for sample in samples]}
-        ranges = _activation_ranges(model, data, manager, threads)
-    quantizer = Quantizer(model, manager.get_quantization_recipe())
-    result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-    return bytes(result.quantized_model)
-
-
-def _recipe_manager(form: Form, kept: Sequence[str]) -> Any:
+def recipe_manager(form: Form, kept: Sequence[str]) -> Any:
+    """What litert-quantizer does to which operations."""
     from litert_quantizer import qtyping
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.recipe_manager import RecipeManager
@@ -100,7 +96,7 @@ def _recipe_manager(form: Form, kept: Sequence[str]) -> Any:
     return manager
 
 
-def _kept_in_float(form: Form, base: Path) -> tuple[str, ...]:
+def kept_in_float(form: Form, base: Path) -> tuple[str, ...]:
     """The tensors that stay float: what ``keep_float`` names, and inputs of the model that only those layers read.
 
     Raises:
@@ -122,58 +118,7 @@ def _kept_in_float(form: Form, base: Path) -> tuple[str, ...]:
     return (*form.keep_float, *(name for name in names if name not in quantized_reads))
 
 
-def _activation_ranges(model: bytes, data: dict[str, list[Any]], manager: Any, threads: int) -> Any:
-    """Least and greatest value of every activation over all samples."""
-    from litert_quantizer.calibrator import CalibrationMode, Calibrator
-    from litert_quantizer.utils import qsv_utils
-
-    calibrator = Calibrator(
-        model,
-        num_threads=threads,
-        mode=CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
-        # The default, a moving average, clips peaks and depends on the order of the samples: on
-        # EfficientNet-Lite0 it cost 2.5 points of agreement (docs/decisions/0001-quantizer.md).
-        qsv_update_func=qsv_utils.min_max_update,
-    )
-    calibrator.calibrate(data, manager)
-    return calibrator.get_model_qsvs()
-
-
-def _checked_samples(base: Path, samples: NDArray[Any] | None) -> NDArray[Any]:
-    inputs = read_tflite(base).inputs
-    if len(inputs) != 1:
-        raise BuildError(
-            f"the model has {len(inputs)} inputs, and calibration inputs are given for one",
-            next_step="Use the recipes float16 or dynamic-int8, which need no calibration.",
-        )
-    return checked_samples(samples, inputs[0])
-
-
-def checked_samples(samples: NDArray[Any] | None, tensor: TensorInfo) -> NDArray[Any]:
-    """``samples``, which fit ``tensor`` in type and shape.
-
-    Raises:
-        BuildError: they do not, or there are none.
-    """
-    if samples is None or len(samples) < 1:
-        raise no_calibration()
-    if samples.dtype == np.int32 and tensor.dtype in (DType.INT64, DType.FLOAT32):
-        # Characters' numbers, which such a tensor holds as exactly (docs/wire-format.md, "Encodings").
-        samples = samples.astype(tensor.dtype.value)
-    expected = tuple(tensor.shape[1:])
-    fits = len(expected) == samples.ndim - 1 and all(
-        extent in (-1, given) for extent, given in zip(expected, samples.shape[1:], strict=True)
-    )
-    if not fits or samples.dtype != np.dtype(tensor.dtype.value):
-        raise BuildError(
-            f"calibration inputs are {samples.dtype} {list(samples.shape[1:])}, and the model's input "
-            f"{tensor.name} is {tensor.dtype.value} {list(expected)}",
-            next_step="Check the size in workload.preprocess, or the file that workload.calibration names.",
-        )
-    return samples
-
-
-def _with_signature(model: bytes) -> tuple[bytes, str, str]:
+def with_signature(model: bytes) -> tuple[bytes, str, str]:
     """The model, its signature's key and the name of its one input.
 
     Models that TensorFlow 1 converted have no signature, and the calibrator knows no other way to feed a

@@ -22,8 +22,8 @@ class BuildRequest(Value):
     form: Form
     input: str
     input_format: SourceFormat
-    calibration: str | None
-    threads: int
+    ranges: str | None
+    """The file of ``harness.variants.activation_ranges``, for recipes that need calibration."""
     output: str
     result: str
     io: ModelIO = ModelIO()

@@ -9,15 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.variants import Recipe
 from harness.errors import BuildError, HarnessError, ModelError
 from harness.models.tflite import read_tflite
 from harness.transforms.round_tflite import round_weights
+from harness.variants.activation_ranges import from_bytes
 from harness.variants.compress import deflated_bytes
 from harness.variants.convert import to_float32
 from harness.variants.convert_graph import to_graph_form
@@ -56,14 +55,8 @@ def _build(request: BuildRequest) -> bytes:
     if request.form.recipe in (Recipe.ROUNDED, Recipe.ROUNDED_FITTED):
         fitted = request.form.recipe is Recipe.ROUNDED_FITTED
         return round_weights(path.read_bytes(), read_tflite(path).constants, fitted=fitted).data
-    return quantize(request.form, path, _samples(request.calibration), threads=request.threads)
-
-
-def _samples(path: str | None) -> NDArray[Any] | None:
-    if path is None:
-        return None
-    samples: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return samples
+    ranges = None if request.ranges is None else from_bytes(Path(request.ranges).read_bytes())
+    return quantize(request.form, path, ranges)
 
 
 def run_once(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -121,6 +122,21 @@ class BlobStore:
             (temporary / "blob").unlink(missing_ok=True)
             temporary.rmdir()
         return target
+
+    def link_to(self, blob: Blob, path: Path) -> None:
+        """Give ``blob`` another name, ``path``, by a hard link, or by a copy where links are impossible.
+
+        Raises:
+            WireError: this store does not hold the blob.
+        """
+        if not self.has(blob):
+            raise self._missing(blob)
+        try:
+            os.link(self.path(blob), path)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINK:
+                raise
+            shutil.copyfile(self.path(blob), path)
 
     def verify(self, blob: Blob) -> None:
         """Read the whole blob and compare size and hash with its name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,11 @@ from harness.errors import ModelError, WorkloadError
 
 Shape = tuple[int | None, ...]
 """With the batch axis; None is an axis of any length."""
+
+Rows = Callable[[Sequence[NDArray[Any]], int], Iterator[NDArray[np.float32]]]
+"""An open model: takes the records of a shard, an array for each input tensor, and the number of its first input;
+gives rows ``[some, classes]`` until all are done. What an input gets must not depend on the shard it is in: neither on
+other shards nor, beyond its batch, on other inputs."""
 
 
 def match_tensors(given: Sequence[str], takes: Sequence[Sequence[str]], source: str) -> list[int]:

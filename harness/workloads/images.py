@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -21,16 +22,16 @@ from harness.core.workload import OutputKind, Task, Workload, WorkloadInput
 from harness.errors import WorkloadError
 from harness.wire.blobs import BlobStore
 from harness.wire.encoding import normalize_pixels
+from harness.wire.strict_json import write_value
 from harness.workloads.decoding import Decoder, Progress
 from harness.workloads.inputs import Original, find_files, hash_files
 from harness.workloads.labels import read_labels, read_truth
-from harness.workloads.loaded import LoadedWorkload, read_loaded, write_value
+from harness.workloads.loaded import LoadedWorkload, read_loaded
 from harness.workloads.npy import npy_header
 
 CODE_VERSION: Final = 1
 """Raise it whenever the same photos would give another result: it is part of what names a remembered one."""
 
-_THREADS: Final = 2
 _NAMED_IN_ERROR: Final = 5
 
 
@@ -72,13 +73,17 @@ class _Calibration(NamedTuple):
 
 
 def load_images(
-    spec: ImageWorkloadSpec, store: BlobStore, on_progress: Progress | None = None, *, threads: int = _THREADS
+    spec: ImageWorkloadSpec,
+    store: BlobStore,
+    on_progress: Progress | None = None,
+    *,
+    threads: int | None = None,
 ) -> LoadedWorkload:
     """Decode the photos of ``spec`` into ``store``, or find them there from the last time.
 
     What was made is remembered in ``<store.root>/workloads/<key>.json``; the key covers the bytes of
     every photo, the spec, the labels, the truth, Pillow's version and ``CODE_VERSION``. The number of
-    threads changes nothing in the result.
+    threads (``None``: one for each core) changes nothing in the result.
 
     Raises:
         WorkloadError: paths, labels or truth that cannot be used; calibration photos that are evaluated
@@ -103,7 +108,13 @@ def load_images(
     if (remembered := read_loaded(entry, store)) is not None:
         return remembered
 
-    decoder = Decoder(spec.preprocessing, spec.seed, threads, len(originals) + len(separate), on_progress)
+    decoder = Decoder(
+        spec.preprocessing,
+        spec.seed,
+        threads or os.cpu_count() or 1,
+        len(originals) + len(separate),
+        on_progress,
+    )
     calibration: _Calibration | None = None
     if spec.calibration is not None and spec.calibration.inputs:
         calibration = _calibrate(decoder, separate, spec, store)

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from harness.core.jobs import Count, PositiveCount
+from harness.core.jobs import Count
 from harness.core.layer_blame import OperationError
 from harness.core.value import Value
 from harness.core.workload import Workload
+from harness.models.source import SourceFormat
+from harness.shards.engine_process import EngineProcess
+from harness.shards.engines import engine_name
+from harness.shards.request import InputTensor
 from harness.wire.blobs import BlobStore
 from harness.workloads.decoding import Progress
-from harness.workloads.model_worker import run_model_worker
-from harness.workloads.reference import RequestInput, request_inputs
+from harness.workloads.reference import input_tensors, read_inputs
 
 _OPERATIONS: Final = TypeAdapter(tuple[OperationError, ...])
 
 
-class LayersRequest(Value):
-    """What the worker is told. ``positions``: the inputs to compare on, as indices of the records."""
+class LayersOpening(Value):
+    """The two .tflite that the worker holds against each other."""
 
     base: str
     variant: str
-    inputs: tuple[RequestInput, ...]
-    input_count: PositiveCount
+    inputs: tuple[InputTensor, ...]
+
+
+class LayersPart(Value):
+    """The inputs that are sent, by their numbers in the workload."""
+
     positions: tuple[Count, ...]
-    threads: PositiveCount
 
 
 def compare_layers(
@@ -51,23 +55,27 @@ def compare_layers(
         ModelError: one of the two cannot be run.
         WorkloadError, WireError: the records do not fit, or are not in ``store``.
     """
-    with tempfile.TemporaryDirectory(prefix="harness-layers-") as folder:
-        request = LayersRequest(
-            base=str(base.absolute()),
-            variant=str(variant.absolute()),
-            inputs=request_inputs(workload, store),
-            input_count=len(workload.inputs),
-            positions=tuple(positions),
-            threads=os.cpu_count() or 1,
+    for given in workload.tensors:
+        store.verify(given.records)
+    payload = [
+        b"".join(each)
+        for each in zip(
+            *(read_inputs(workload, store, slice(position, position + 1)) for position in positions),
+            strict=True,
         )
-        answer = run_model_worker(
-            "harness.workloads.layers_worker",
-            Path(folder),
-            request,
-            model=request.variant,
-            engine=f"LiteRT {version('ai-edge-litert')}",
-            total=len(request.positions),
-            answers="operations",
-            on_progress=on_progress,
+    ]
+    process = EngineProcess(
+        "harness.workloads.layers_worker",
+        LayersOpening(
+            base=str(base.absolute()), variant=str(variant.absolute()), inputs=input_tensors(workload)
+        ),
+        model=str(variant),
+        engine=engine_name(SourceFormat.TFLITE),
+    )
+    with closing(process):
+        answer = process.run(
+            LayersPart(positions=tuple(positions)),
+            payload,
+            None if on_progress is None else lambda done: on_progress(done, len(positions)),
         )
     return _OPERATIONS.validate_json(answer)

@@ -1,13 +1,12 @@
-"""``python -m harness.workloads.layers_worker REQUEST``: runs two .tflite side by side and compares their tensors."""
+"""``python -m harness.workloads.layers_worker``: runs two .tflite side by side and compares their tensors."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 
 from harness.core.agreement import dequantize
 from harness.core.layer_blame import OperationError
-from harness.workloads.layers import LayersRequest
-from harness.workloads.model_worker import serve
+from harness.shards.engine_server import Payload, Report, serve
+from harness.shards.request import InputTensor, records_of
+from harness.workloads.layers import LayersOpening, LayersPart
 from harness.workloads.reference_litert import LitertModel, failing, quantization_of
-from harness.workloads.reference_worker import open_records
 
 
 @dataclass
@@ -54,8 +53,8 @@ class _Side:
     operations: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: str, request: LayersRequest) -> _Side:
-        side = cls(LitertModel.open(path, request.inputs, threads=request.threads, keep_all_tensors=True))
+    def open(cls, path: str, inputs: tuple[InputTensor, ...]) -> _Side:
+        side = cls(LitertModel.open(path, inputs, keep_all_tensors=True))
         interpreter = side.model.interpreter
         details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
         # No public call lists the operations; the delegates that took them over stand at the end of the list.
@@ -71,24 +70,35 @@ class _Side:
         return dequantize(raw, quantization_of(detail))
 
 
-def main(arguments: list[str]) -> int:
-    """Exit status 0 with the errors of the operations told, 1 with an error told."""
-    request = LayersRequest.model_validate_json(Path(arguments[0]).read_bytes())
-    return serve(request.variant, "operations", lambda report: _compare(request, report))
+def open_layers(opening: LayersOpening) -> Callable[[LayersPart, Payload, Report], bytes]:
+    """What compares the tensors of the two on some inputs, and answers with the operations' errors as JSON."""
+    base, variant = (_Side.open(path, opening.inputs) for path in (opening.base, opening.variant))
+
+    def compare(part: LayersPart, payload: Payload, report: Report) -> bytes:
+        records = [
+            records_of(item.encoding, buffer) for item, buffer in zip(opening.inputs, payload, strict=True)
+        ]
+        return _compare(base, variant, records, part.positions, report)
+
+    return compare
 
 
-def _compare(request: LayersRequest, report: Callable[[int], None]) -> str:
-    base, variant = _Side.open(request.base, request), _Side.open(request.variant, request)
+def _compare(
+    base: _Side,
+    variant: _Side,
+    records: Sequence[NDArray[Any]],
+    positions: Sequence[int],
+    report: Report,
+) -> bytes:
     shared = [
         name
         for name, detail in base.made.items()
         if name in variant.made and np.dtype(detail["dtype"]).kind == "f"
     ]
     errors = {name: _Error() for name in shared}
-    records = [open_records(item, request.input_count) for item in request.inputs]
-    for done, position in enumerate(request.positions, start=1):
+    for index, position in enumerate(positions):
         for side in (base, variant):
-            side.model.set_inputs(records, position)
+            side.model.set_inputs(records, index)
             with failing(f"run input {position}", side.model.path):
                 side.model.interpreter.invoke()
         for name, error in errors.items():
@@ -97,8 +107,8 @@ def _compare(request: LayersRequest, report: Callable[[int], None]) -> str:
                 error.add(of_base, of_variant)
             else:
                 error.finite = False
-        report(done)
-    return json.dumps([one.model_dump(mode="json") for one in _operations(base, errors)])
+        report(index + 1)
+    return json.dumps([one.model_dump(mode="json") for one in _operations(base, errors)]).encode()
 
 
 def _operations(base: _Side, errors: dict[str, _Error]) -> list[OperationError]:
@@ -130,4 +140,4 @@ def _operations(base: _Side, errors: dict[str, _Error]) -> list[OperationError]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(LayersOpening, LayersPart, open_layers))

@@ -1,74 +1,42 @@
 """The reference: what the source model gives for a workload on this machine.
 
-It is computed in a process of its own (``harness.workloads.reference_worker``), so that a model that
-crashes its engine is an error here, and TensorFlow is never imported by the caller.
+It is computed shard by shard in processes of their own (``harness.workloads.reference_worker``), so that a model that
+crashes its engine is an error here, and TensorFlow is never imported by the caller. Neither inputs nor outputs are
+ever in memory as a whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Sequence
-from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
 
-from harness.core.jobs import Encoding, PositiveCount
 from harness.core.model_io import ModelIO
-from harness.core.value import Value
-from harness.core.workload import Reference, Workload
-from harness.errors import ModelError
+from harness.core.workload import GivenTensor, Reference, Workload
+from harness.errors import HarnessError, ModelError, WireError
 from harness.models.source import SourceFormat, hash_source
+from harness.shards.engines import engine_name
+from harness.shards.pool import OneProcess, Shard, ShardPool, pool_for
+from harness.shards.request import (
+    BATCH,
+    CODE_VERSION,
+    InputTensor,
+    Kernels,
+    ReferenceEngine,
+    ShardRequest,
+)
+from harness.shards.source_files import StoredSource, store_source
 from harness.wire.blobs import BlobStore
+from harness.wire.strict_json import write_value
 from harness.workloads.decoding import Progress
-from harness.workloads.loaded import read_value, write_value
-from harness.workloads.model_worker import run_model_worker
-
-CODE_VERSION: Final = 1
-"""Raise it whenever the same model and records would give other outputs."""
-
-
-class Kernels(StrEnum):
-    """By which kernels LiteRT runs a .tflite: its default (XNNPACK where it can), or only its own built-in ones."""
-
-    DEFAULT = "default"
-    BUILTIN = "builtin"
-
-
-class RequestInput(Value):
-    """One input tensor; ``records`` is a file of ``input_count`` records."""
-
-    tensor: str
-    encoding: Encoding
-    records: str
-
-
-class ReferenceRequest(Value):
-    """What the worker is told, as a file."""
-
-    source: str
-    source_format: SourceFormat
-    inputs: tuple[RequestInput, ...] = ()
-    files: tuple[str, ...] = ()
-    """Instead of ``inputs``: files whose bytes are the inputs."""
-    input_count: PositiveCount
-    io: ModelIO = ModelIO()
-    outputs_path: str
-    threads: PositiveCount
-    kernels: Kernels = Kernels.DEFAULT
-
-    @model_validator(mode="after")
-    def _one_kind_of_inputs(self) -> ReferenceRequest:
-        if bool(self.inputs) == bool(self.files):
-            raise ValueError("a request has either inputs or files")
-        return self
+from harness.workloads.loaded import read_remembered
 
 
 def compute_reference(
@@ -81,6 +49,7 @@ def compute_reference(
     *,
     io: ModelIO | None = None,
     kernels: Kernels = Kernels.DEFAULT,
+    pool: ShardPool | None = None,
 ) -> Reference:
     """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
 
@@ -91,6 +60,7 @@ def compute_reference(
         source_format: a value of ``SourceFormat``.
         io: which output is taken (empty: the first, of a graph the only one), and a graph's input.
         kernels: of a .tflite.
+        pool: who computes a workload that is large enough for it; see ``pool_for``. The bytes are the same.
 
     Raises:
         ModelError: the model cannot be loaded, fails or crashes, or gives no vector of scores.
@@ -99,26 +69,20 @@ def compute_reference(
     """
     known = SourceFormat(source_format)
     io = io or ModelIO()
-    engine = _engine(known)
+    engine = engine_name(known)
     entry = cache_dir / "references" / f"{_key(source, known, workload, io, engine, kernels)}.json"
-    remembered = read_value(entry, Reference)
+    remembered = read_remembered(entry, Reference)
     if remembered is not None and store.has(remembered.outputs):
         return remembered
-    with tempfile.TemporaryDirectory(prefix="harness-reference-") as folder:
-        outputs_path = Path(folder) / "outputs"
-        request = ReferenceRequest(
-            source=str(source.absolute()),
-            source_format=known,
-            inputs=request_inputs(workload, store),
-            input_count=len(workload.inputs),
-            io=io,
-            outputs_path=str(outputs_path),
-            threads=os.cpu_count() or 1,
-            kernels=kernels,
-        )
-        classes = _run_worker(Path(folder), request, engine, on_progress)
-        _check_outputs(outputs_path, classes, source, [item.name for item in workload.inputs])
-        reference = Reference(outputs=store.put_file(outputs_path), classes=classes, engine=engine)
+    for given in workload.tensors:
+        store.verify(given.records)
+    stored = store_source(source, known, store)
+    asked = ReferenceEngine(source=stored.files, inputs=input_tensors(workload), io=io, kernels=kernels)
+    count = len(workload.inputs)
+    shards = reference_shards(asked, workload, store)
+    scores = _Scores(stored, [item.name for item in workload.inputs], on_progress)
+    outputs = store.put_chunks(scores.of(pool_for(count, pool), store, shards))
+    reference = Reference(outputs=outputs, classes=scores.classes, engine=engine)
     write_value(entry, reference)
     return reference
 
@@ -137,87 +101,130 @@ def outputs_of_files(
         ModelError: as for ``compute_reference``, or the graph cannot decode a file.
     """
     known = SourceFormat(source_format)
-    engine = _engine(known)
+    engine = engine_name(known)
     with tempfile.TemporaryDirectory(prefix="harness-reference-") as folder:
-        outputs_path = Path(folder) / "outputs"
-        request = ReferenceRequest(
-            source=str(source.absolute()),
-            source_format=known,
-            files=tuple(str(file.absolute()) for file in files),
-            input_count=len(files),
-            io=io or ModelIO(),
-            outputs_path=str(outputs_path),
-            threads=os.cpu_count() or 1,
+        store = BlobStore(Path(folder))
+        stored = store_source(source, known, store)
+        asked = ReferenceEngine(source=stored.files, io=io or ModelIO())
+        names = [file.name for file in files]
+        shards = (
+            Shard(
+                ShardRequest(engine=asked, first=index, count=1, names=(file.name,)),
+                partial(_file_bytes, file),
+            )
+            for index, file in enumerate(files)
         )
-        classes = _run_worker(Path(folder), request, engine, on_progress)
-        _check_outputs(outputs_path, classes, source, [file.name for file in files])
-        return np.fromfile(outputs_path, "<f4").reshape(len(files), classes), engine
+        scores = _Scores(stored, names, on_progress)
+        outputs = b"".join(scores.of(OneProcess(), store, shards))
+    return np.frombuffer(outputs, "<f4").reshape(len(files), scores.classes), engine
 
 
-def request_inputs(workload: Workload, store: BlobStore) -> tuple[RequestInput, ...]:
-    """The workload's tensors as a worker reads them.
+def input_tensors(workload: Workload) -> tuple[InputTensor, ...]:
+    """The workload's tensors as an engine is told of them."""
+    return tuple(InputTensor(tensor=given.tensor, encoding=given.encoding) for given in workload.tensors)
+
+
+def reference_shards(
+    engine: ReferenceEngine, workload: Workload, store: BlobStore, size: int = BATCH
+) -> Iterator[Shard]:
+    """The whole workload in shards of ``size`` inputs, a multiple of ``BATCH``."""
+    count = len(workload.inputs)
+    for first in range(0, count, size):
+        request = ShardRequest(engine=engine, first=first, count=min(size, count - first))
+        yield Shard(request, partial(read_inputs, workload, store, slice(first, first + request.count)))
+
+
+def read_inputs(workload: Workload, store: BlobStore, positions: slice) -> list[bytes]:
+    """The records at ``positions``, one buffer for each of the workload's tensors.
 
     Raises:
-        WireError: ``store`` lacks the records, or they are damaged.
+        WireError: ``store`` lacks them.
     """
-    tensors = [
-        (workload.tensor, workload.encoding, workload.records),
-        *((item.tensor, item.encoding, item.records) for item in workload.further_tensors),
-    ]
-    for _, _, records in tensors:
-        store.verify(records)
-    return tuple(
-        RequestInput(tensor=tensor, encoding=encoding, records=str(store.path(records).absolute()))
-        for tensor, encoding, records in tensors
-    )
+    return [_read_records(given, store, positions) for given in workload.tensors]
 
 
-def _run_worker(folder: Path, request: ReferenceRequest, engine: str, on_progress: Progress | None) -> int:
-    """The number of classes, after the worker has written the outputs. ``folder`` takes the request."""
-    answer = run_model_worker(
-        "harness.workloads.reference_worker",
-        folder,
-        request,
-        model=request.source,
-        engine=engine,
-        total=request.input_count,
-        answers="classes",
-        on_progress=on_progress,
-    )
-    return int(answer)
-
-
-def _check_outputs(path: Path, classes: int, source: Path, names: Sequence[str]) -> None:
-    outputs = np.memmap(path, "<f4", mode="r", shape=(len(names), classes))
-    bad = np.isnan(outputs).any(axis=1)
-    if bad.any():
-        first = names[int(bad.argmax())]
-        raise ModelError(
-            f"the source model gives NaN for {int(bad.sum())} of {len(bad)} inputs, first for {first}",
-            where=str(source),
-            next_step="Check the preprocessing (mean, scale) and the model's weights.",
+def _read_records(given: GivenTensor, store: BlobStore, positions: slice) -> bytes:
+    size = given.encoding.record_bytes
+    wanted = size * (positions.stop - positions.start)
+    # Read, not mapped: what was mapped counts as this process's memory.
+    with store.path(given.records).open("rb") as stream:
+        stream.seek(size * positions.start)
+        records = stream.read(wanted)
+    if len(records) != wanted:
+        raise WireError(
+            "the records were cut off while they were read",
+            where=str(store.path(given.records)),
+            next_step="Run the command again when nothing else writes to the cache.",
         )
+    return records
 
 
-def _engine(source_format: SourceFormat) -> str:
-    if source_format is SourceFormat.TFLITE:
-        return f"LiteRT {version('ai-edge-litert')}"
-    if source_format.is_graph:
-        return f"tensorflow {_tensorflow_version()}"
-    return f"keras {version('keras')} / tensorflow {_tensorflow_version()}"
+def _file_bytes(file: Path) -> list[bytes]:
+    try:
+        return [file.read_bytes()]
+    except OSError as error:
+        raise ModelError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(file),
+            next_step="Check the file and its permissions.",
+        ) from error
 
 
-def _tensorflow_version() -> str:
-    for distribution in ("tensorflow", "tensorflow-cpu"):
+class _Scores:
+    """The answers of shards, in order, as the bytes of the outputs; ``classes`` is known after the first."""
+
+    def __init__(self, source: StoredSource, names: Sequence[str], on_progress: Progress | None) -> None:
+        self.classes = 0
+        self._source = source
+        self._names = names
+        self._on_progress = on_progress
+        self._not_a_number: list[int] = []
+
+    def of(self, pool: ShardPool, store: BlobStore, shards: Iterable[Shard]) -> Iterator[bytes]:
+        counts: list[int] = []
+
+        def counted() -> Iterator[Shard]:
+            for shard in shards:
+                counts.append(shard.request.count)
+                yield shard
+
+        done = 0
         try:
-            return version(distribution)
-        except PackageNotFoundError:
-            continue
-    raise ModelError(
-        "TensorFlow is not installed",
-        where="tensorflow",
-        next_step="Install the harness with its dependencies (make setup).",
-    )
+            with closing(pool.run(store, counted())) as answers:
+                for index, answer in enumerate(answers):
+                    self._check(answer, done, counts[index])
+                    yield answer
+                    done += counts[index]
+                    if self._on_progress is not None:
+                        self._on_progress(done, len(self._names))
+        except HarnessError as error:
+            raise self._source.located(error) from error
+        if done != len(self._names):
+            raise self._broken(f"{done} of {len(self._names)} inputs were computed")
+        if self._not_a_number:
+            raise ModelError(
+                f"the source model gives NaN for {len(self._not_a_number)} of {done} inputs, first for "
+                f"{self._names[self._not_a_number[0]]}",
+                where=str(self._source.path),
+                next_step="Check the preprocessing (mean, scale) and the model's weights.",
+            )
+
+    def _check(self, answer: bytes, first: int, count: int) -> None:
+        classes, rest = divmod(len(answer), 4 * count)
+        if rest or classes < 1:
+            raise self._broken(f"the answer for {count} inputs has {len(answer)} bytes")
+        if classes != (self.classes or classes):
+            raise self._broken(f"the model gives {classes} scores for input {first}, {self.classes} before")
+        self.classes = classes
+        bad = np.isnan(np.frombuffer(answer, "<f4").reshape(count, classes)).any(axis=1)
+        self._not_a_number += (first + np.flatnonzero(bad)).tolist()
+
+    def _broken(self, problem: str) -> ModelError:
+        return ModelError(
+            problem,
+            where=str(self._source.path),
+            next_step="Export the model with one vector of scores for each input.",
+        )
 
 
 def _key(
@@ -228,14 +235,11 @@ def _key(
     engine: str,
     kernels: Kernels,
 ) -> str:
-    encodings = [workload.encoding, *(item.encoding for item in workload.further_tensors)]
     everything = {
         "code": CODE_VERSION,
         "engine": engine,
         "source": [hash_source(source, source_format)[0], source_format.value],
         "records": workload.digest,
-        "tensor": workload.tensor,
-        "encodings": [encoding.model_dump(mode="json") for encoding in encodings],
         "io": io.model_dump(mode="json"),
     }
     if kernels is not Kernels.DEFAULT:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,52 +15,78 @@ from harness.errors import ModelError
 from harness.models.keras import output_names
 from harness.models.keras_h5 import load_keras_h5
 from harness.models.source import SourceFormat
+from harness.shards.request import BATCH, ReferenceEngine
 from harness.wire.encoding import to_elements
-from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
-from harness.workloads.reference import ReferenceRequest
-
-BATCH: Final = 32
+from harness.workloads.fitting import Rows, Shape, input_shape, match_tensors, score_rows
 
 _EXPORT_AGAIN: Final = "Check that the model predicts in Keras itself, then save it again."
 
 
-def keras_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
-    """Rows ``[batch, classes]`` until all ``records`` (one array for each input tensor) are done.
+def open_keras(source: str, engine: ReferenceEngine) -> Rows:
+    """The Keras model, in batches where it leaves the batch open.
 
     Raises:
         ModelError: the model does not load in safe mode, fails, or gives no vector of scores.
         WorkloadError, WireError: the records do not fit.
     """
-    model = _load(request)
-    tensors = list(model.inputs or [])
-    order = match_tensors(
-        [item.tensor for item in request.inputs], [[tensor.name] for tensor in tensors], request.source
-    )
-    shapes = [
-        input_shape(item.encoding, _shape(tensors[index]), request.source)
-        for item, index in zip(request.inputs, order, strict=True)
-    ]
-    names = output_names(model)
-    output_index = _output_index(names, request.io.output, request.source)
-    batch = 1 if any(tensor.shape[0] == 1 for tensor in tensors) else BATCH
-    for start in range(0, request.input_count, batch):
-        fed: dict[int, NDArray[Any]] = {}
-        for item, array, index, shape in zip(request.inputs, records, order, shapes, strict=True):
-            rows = np.ascontiguousarray(array[start : start + batch])
-            dtype = _dtype(tensors[index], request.source)
-            fed[index] = to_elements(rows, item.encoding, dtype, None).reshape(len(rows), *shape[1:])
-        count = len(fed[0])
-        result = _predict(model, tensors, fed, start, request.source)
-        output = np.asarray(result[output_index])
-        yield score_rows(output, count, names[output_index], request.source)
-
-
-def _load(request: ReferenceRequest) -> Any:
     import keras
 
-    source = request.source
+    model = _load(source, engine.source.format)
+    tensors = list(model.inputs or [])
+    order = match_tensors(
+        [item.tensor for item in engine.inputs], [[tensor.name] for tensor in tensors], source
+    )
+    shapes = [
+        input_shape(item.encoding, _shape(tensors[index]), source)
+        for item, index in zip(engine.inputs, order, strict=True)
+    ]
+    dtypes = [_dtype(tensors[index], source) for index in order]
+    names = output_names(model)
+    output_index = _output_index(names, engine.io.output, source)
+    batch = 1 if any(tensor.shape[0] == 1 for tensor in tensors) else BATCH
+    predict = _compiled(model)
+    stateful = [
+        layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN) and layer.stateful
+    ]
+
+    def rows(records: Sequence[NDArray[Any]], first: int) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(records[0]), batch):
+            fed: dict[int, NDArray[Any]] = {}
+            for item, array, index, dtype, shape in zip(
+                engine.inputs, records, order, dtypes, shapes, strict=True
+            ):
+                part = array[start : start + batch]
+                fed[index] = to_elements(part, item.encoding, dtype, None).reshape(len(part), *shape[1:])
+            for layer in stateful:
+                # What the inputs before left in it is not theirs to hand on.
+                layer.reset_state()
+            with _failing(first + start, source):
+                result = keras.tree.flatten(predict(_as_taken(model, tensors, fed)))
+            output = np.asarray(result[output_index])
+            yield score_rows(output, len(fed[0]), names[output_index], source)
+
+    return rows
+
+
+def _compiled(model: Any) -> Callable[[Any], Any]:
+    """The model's prediction, traced once for each shape.
+
+    ``predict_on_batch`` traces an open batch instead once two sizes were seen: then what a batch gets could depend on
+    the batches before.
+    """
+    import tensorflow as tf
+
+    traced: Callable[[Any], Any] = tf.function(
+        lambda inputs: model(inputs, training=False), reduce_retracing=False, jit_compile=model.jit_compile
+    )
+    return traced
+
+
+def _load(source: str, source_format: SourceFormat) -> Any:
+    import keras
+
     try:
-        if request.source_format is SourceFormat.KERAS_H5:
+        if source_format is SourceFormat.KERAS_H5:
             return _with_inputs(load_keras_h5(Path(source)), source)
         model = keras.saving.load_model(source, compile=False, safe_mode=True)
     except ModelError:
@@ -112,26 +139,24 @@ def _output_index(names: list[str], name: str, source: str) -> int:
     return names.index(name)
 
 
-def _predict(
-    model: Any, tensors: list[Any], fed: dict[int, NDArray[Any]], start: int, source: str
-) -> list[Any]:
-    import keras
-
-    inputs: Any = [fed[index] for index in range(len(tensors))]
+def _as_taken(model: Any, tensors: list[Any], fed: dict[int, NDArray[Any]]) -> Any:
+    """``fed``, by the index of the input, in the structure that the model is called with."""
     if isinstance(model.input, dict):
         # A list would be matched in the order of the sorted keys, whatever the tensors are called.
         names = [tensor.name for tensor in tensors]
-        inputs = {key: fed[names.index(tensor.name)] for key, tensor in model.input.items()}
-    elif len(inputs) == 1:
-        inputs = inputs[0]
+        return {key: fed[names.index(tensor.name)] for key, tensor in model.input.items()}
+    return [fed[index] for index in range(len(tensors))] if len(tensors) > 1 else fed[0]
+
+
+@contextmanager
+def _failing(first: int, source: str) -> Iterator[None]:
     try:
-        result: list[Any] = keras.tree.flatten(model.predict_on_batch(inputs))
+        yield
     except Exception as error:
         # TensorFlow's errors share no base class with Keras's, and a layer may raise its own.
         reason = " ".join(str(error).split())[:400]
         raise ModelError(
-            f"the model failed on the inputs from {start} on: {reason}",
+            f"the model failed on the inputs from {first} on: {reason}",
             where=source,
             next_step=_EXPORT_AGAIN,
         ) from error
-    return result

@@ -1,9 +1,9 @@
-"""Outputs of a .tflite, one input at a time. Imported by the reference worker only."""
+"""Outputs of a .tflite, one input at a time. Imported by worker processes only."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from harness.core.agreement import dequantize
 from harness.core.events import Quantization
 from harness.core.jobs import DType
-from harness.core.model_io import same_tensor
+from harness.core.model_io import ModelIO, same_tensor
 from harness.errors import ModelError
+from harness.shards.request import InputTensor, Kernels, ReferenceEngine
 from harness.wire.encoding import QUANTIZED, to_elements
-from harness.workloads.fitting import Shape, input_shape, match_tensors, score_rows
-from harness.workloads.reference import Kernels, ReferenceRequest, RequestInput
+from harness.workloads.fitting import Rows, Shape, input_shape, match_tensors, score_rows
 
 _CONVERT_AGAIN: Final = "Convert the model again, with built-in operators only, and try it once in LiteRT."
 
 
-def litert_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
-    """A row ``[1, classes]`` for each of ``records`` (one array for each input tensor).
+def open_litert(source: str, engine: ReferenceEngine) -> Rows:
+    """The .tflite, one input at a time.
 
     The default op resolver has XNNPACK; ``Kernels.BUILTIN`` leaves it out. Variables are reset before each input:
     a recurrent model that keeps its state must not see the input before.
@@ -33,15 +33,19 @@ def litert_outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> It
         ModelError: LiteRT refuses the model, fails on an input, or there is no vector of scores.
         WorkloadError, WireError: the records do not fit.
     """
-    model = LitertModel.open(request.source, request.inputs, threads=request.threads, kernels=request.kernels)
+    model = LitertModel.open(source, engine.inputs, kernels=engine.kernels)
     interpreter = model.interpreter
-    output = _output(interpreter, request)
-    for position in range(request.input_count):
-        model.set_inputs(records, position)
-        with failing(f"run input {position}", request.source):
-            interpreter.invoke()
-        raw = interpreter.get_tensor(output["index"])
-        yield score_rows(dequantize(raw, quantization_of(output)), 1, output["name"], request.source)
+    output = _output(interpreter, engine.io, source)
+
+    def rows(records: Sequence[NDArray[Any]], first: int) -> Iterator[NDArray[np.float32]]:
+        for position in range(len(records[0])):
+            model.set_inputs(records, position)
+            with failing(f"run input {first + position}", source):
+                interpreter.invoke()
+            raw = interpreter.get_tensor(output["index"])
+            yield score_rows(dequantize(raw, quantization_of(output)), 1, output["name"], source)
+
+    return rows
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class LitertModel:
 
     path: str
     interpreter: Any
-    inputs: tuple[RequestInput, ...]
+    inputs: tuple[InputTensor, ...]
     takes: tuple[dict[str, Any], ...]
     """For each of ``inputs`` what the interpreter says of the tensor that takes it."""
     shapes: tuple[tuple[int, ...], ...]
@@ -59,13 +63,14 @@ class LitertModel:
     def open(
         cls,
         path: str,
-        inputs: tuple[RequestInput, ...],
+        inputs: tuple[InputTensor, ...],
         *,
-        threads: int,
         kernels: Kernels = Kernels.DEFAULT,
         keep_all_tensors: bool = False,
     ) -> LitertModel:
         """Load ``path`` and allocate its tensors; ``keep_all_tensors``: those between inputs and outputs too.
+
+        It runs by one thread: some kernels share a sum between threads, and then their number decides the last bits.
 
         Raises:
             ModelError: LiteRT refuses the model.
@@ -81,7 +86,7 @@ class LitertModel:
             warnings.simplefilter("ignore")
             interpreter = Interpreter(
                 model_path=path,
-                num_threads=threads,
+                num_threads=1,
                 experimental_op_resolver_type=resolver,
                 experimental_preserve_all_tensors=keep_all_tensors,
             )
@@ -100,7 +105,7 @@ class LitertModel:
             interpreter.allocate_tensors()
         return cls(path, interpreter, inputs, takes, shapes)
 
-    def set_inputs(self, records: list[NDArray[Any]], position: int) -> None:
+    def set_inputs(self, records: Sequence[NDArray[Any]], position: int) -> None:
         """Give it the records at ``position`` and reset its variables."""
         self.interpreter.reset_all_variables()
         for item, array, detail, shape in zip(self.inputs, records, self.takes, self.shapes, strict=True):
@@ -162,16 +167,16 @@ def quantization_of(detail: dict[str, Any]) -> Quantization | None:
     return Quantization(scale=float(scale), zero_point=int(zero_point))
 
 
-def _output(interpreter: Any, request: ReferenceRequest) -> dict[str, Any]:
+def _output(interpreter: Any, io: ModelIO, source: str) -> dict[str, Any]:
     details: list[dict[str, Any]] = interpreter.get_output_details()
-    if not request.io.output:
+    if not io.output:
         return details[0]
     names = _signature_names(interpreter, details, "output")
     for detail, known in zip(details, names, strict=True):
-        if any(same_tensor(request.io.output, name) for name in known):
+        if any(same_tensor(io.output, name) for name in known):
             return detail
     raise ModelError(
-        f"the model has no output {request.io.output!r}, it has {', '.join(known[0] for known in names)}",
-        where=request.source,
+        f"the model has no output {io.output!r}, it has {', '.join(known[0] for known in names)}",
+        where=source,
         next_step="Name one of them.",
     )

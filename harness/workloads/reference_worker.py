@@ -1,62 +1,63 @@
-"""The process that runs the source model: ``python -m harness.workloads.reference_worker request.json``.
-
-It answers with the number of classes; the outputs go to the file that the request names.
-"""
+"""The process that runs the source model: ``python -m harness.workloads.reference_worker``, an engine of shards."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.models.source import SourceFormat
-from harness.wire.encoding import record_layout
-from harness.workloads.model_worker import serve
-from harness.workloads.reference import ReferenceRequest, RequestInput
+from harness.shards.engine_server import Payload, Report, serve
+from harness.shards.request import ReferenceEngine, records_of
+from harness.shards.worker import EngineOpening, ShardPart
+from harness.workloads.fitting import Rows
 
 
-def main(arguments: list[str]) -> int:
-    """Exit status 0 with the outputs written, 1 with an error told."""
-    request = ReferenceRequest.model_validate_json(Path(arguments[0]).read_bytes())
-    return serve(request.source, "classes", lambda report: _write_outputs(request, report))
+def open_reference(opening: EngineOpening) -> Callable[[ShardPart, Payload, Report], bytes]:
+    """What computes the outputs ``[count, classes]`` of a shard, as little-endian float32."""
+    engine = opening.engine
+    assert isinstance(engine, ReferenceEngine)
+    if not engine.inputs:
+        from harness.workloads.reference_graph import open_graph_of_files
+
+        of_files = open_graph_of_files(opening.source, engine)
+        return lambda part, payload, report: _joined(of_files(payload, part.names), report)
+    rows = _open(opening.source, engine)
+
+    def compute(part: ShardPart, payload: Payload, report: Report) -> bytes:
+        records = [
+            records_of(item.encoding, buffer) for item, buffer in zip(engine.inputs, payload, strict=True)
+        ]
+        return _joined(rows(records, part.first), report)
+
+    return compute
 
 
-def open_records(request_input: RequestInput, count: int) -> NDArray[Any]:
-    """``[count, *record]``, mapped."""
-    dtype, shape = record_layout(request_input.encoding)
-    return np.memmap(request_input.records, dtype, mode="r", shape=(count, *shape))
-
-
-def _write_outputs(request: ReferenceRequest, report: Callable[[int], None]) -> int:
-    records = [open_records(item, request.input_count) for item in request.inputs]
-    classes = 0
+def _joined(rows: Iterator[NDArray[np.float32]], report: Report) -> bytes:
+    found = []
     done = 0
-    with Path(request.outputs_path).open("wb") as out:
-        for rows in _outputs(request, records):
-            out.write(rows.astype("<f4", copy=False).tobytes())
-            done += len(rows)
-            classes = rows.shape[1]
-            report(done)
-    return classes
+    for some in rows:
+        found.append(some.astype("<f4", copy=False).tobytes())
+        done += len(some)
+        report(done)
+    return b"".join(found)
 
 
-def _outputs(request: ReferenceRequest, records: list[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
-    if request.source_format is SourceFormat.TFLITE:
-        from harness.workloads.reference_litert import litert_outputs
+def _open(source: str, engine: ReferenceEngine) -> Rows:
+    if engine.source.format is SourceFormat.TFLITE:
+        from harness.workloads.reference_litert import open_litert
 
-        return litert_outputs(request, records)
-    if request.source_format.is_graph:
-        from harness.workloads.reference_graph import file_outputs, graph_outputs
+        return open_litert(source, engine)
+    if engine.source.format.is_graph:
+        from harness.workloads.reference_graph import open_graph
 
-        return file_outputs(request) if request.files else graph_outputs(request, records)
-    from harness.workloads.reference_keras import keras_outputs
+        return open_graph(source, engine)
+    from harness.workloads.reference_keras import open_keras
 
-    return keras_outputs(request, records)
+    return open_keras(source, engine)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(EngineOpening, ShardPart, open_reference))

@@ -120,7 +120,7 @@ def test_every_recipe_of_a_tflite(
 
     # Other calibration inputs are another int8, and nothing else.
     other = Recorder()
-    changed = CalibrationData.of(calibration.samples[:5])
+    changed = CalibrationData.of(calibration.open()[:5])
     build_variants(source, ALL, changed, cache, on_progress=other)
     assert sorted(other.names("converting")) == ["int16x8", "int8"]
 

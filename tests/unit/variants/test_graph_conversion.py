@@ -195,9 +195,9 @@ def test_several_outputs_of_a_keras_model_keep_their_names(tmp_path: Path) -> No
 def test_a_keras_h5_file_converts_and_is_its_own_reference(tmp_path: Path) -> None:
     import keras
 
-    from harness.core.jobs import DType, TensorEncoding
-    from harness.workloads.reference import ReferenceRequest, RequestInput
-    from harness.workloads.reference_keras import keras_outputs
+    from harness.core.jobs import Blob, DType, TensorEncoding
+    from harness.shards.request import InputTensor, ReferenceEngine, SourceFile, SourceFiles
+    from harness.workloads.reference_keras import open_keras
 
     given = keras.Input((4,), name="given")
     model = keras.Model(given, keras.layers.Dense(3, name="scores")(given))
@@ -207,13 +207,10 @@ def test_a_keras_h5_file_converts_and_is_its_own_reference(tmp_path: Path) -> No
     converted = to_float32(SourceFormat.KERAS_H5, path)
     np.testing.assert_allclose(run(converted, records[:, 0]), model(records[:, 0]), atol=1e-6)
     encoding = TensorEncoding(dtype=DType.FLOAT32, shape=(1, 4))
-    request = ReferenceRequest(
-        source=str(path),
-        source_format=SourceFormat.KERAS_H5,
-        inputs=(RequestInput(tensor="given", encoding=encoding, records=""),),
-        input_count=2,
-        outputs_path="",
-        threads=1,
+    file = SourceFile(name="model.h5", content=Blob(sha256="0" * 64, bytes=0))
+    engine = ReferenceEngine(
+        source=SourceFiles(format=SourceFormat.KERAS_H5, files=(file,)),
+        inputs=(InputTensor(tensor="given", encoding=encoding),),
     )
-    (rows,) = keras_outputs(request, [records])
+    (rows,) = open_keras(str(path), engine)([records], 0)
     np.testing.assert_allclose(rows, model(records[:, 0]), atol=1e-6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,6 @@ def store(cache: VariantCache, samples: np.ndarray) -> Blob:
     return cache.blobs.put_bytes(file.getvalue())
 
 
-def stored(cache: VariantCache, blob: Blob) -> CalibrationData:
-    samples = np.load(cache.blobs.path(blob), mmap_mode="r", allow_pickle=False)
-    return CalibrationData(samples, blob.sha256, partial(cache.blobs.verify, blob))
-
-
 def damage(path: Path) -> None:
     path.chmod(0o644)
     content = bytearray(path.read_bytes())
@@ -41,26 +35,26 @@ def damage(path: Path) -> None:
 def test_damaged_samples_are_not_calibrated_on(
     float32_tflite: Path, cache: VariantCache, calibration: CalibrationData
 ) -> None:
-    blob = store(cache, calibration.samples)
+    blob = store(cache, calibration.open())
     damage(cache.blobs.path(blob))
     with pytest.raises(WireError, match="do not match the name of the blob"):
-        build_variants(open_source(float32_tflite), INT8, stored(cache, blob), cache)
+        build_variants(open_source(float32_tflite), INT8, CalibrationData.stored(blob, cache.blobs), cache)
 
 
 def test_samples_that_are_not_finite_are_not_calibrated_on(float32_tflite: Path, cache: VariantCache) -> None:
     blob = store(cache, np.full((2, 8, 8, 3), np.inf, np.float32))
     with pytest.raises(WorkloadError, match="NaN or infinity"):
-        build_variants(open_source(float32_tflite), INT8, stored(cache, blob), cache)
+        build_variants(open_source(float32_tflite), INT8, CalibrationData.stored(blob, cache.blobs), cache)
 
 
 def test_a_cached_build_does_not_read_the_samples(
     float32_tflite: Path, cache: VariantCache, calibration: CalibrationData
 ) -> None:
-    blob = store(cache, calibration.samples)
+    blob = store(cache, calibration.open())
     source = open_source(float32_tflite)
-    (first,) = build_variants(source, INT8, stored(cache, blob), cache)
+    (first,) = build_variants(source, INT8, CalibrationData.stored(blob, cache.blobs), cache)
     damage(cache.blobs.path(blob))
-    (second,) = build_variants(source, INT8, stored(cache, blob), cache)
+    (second,) = build_variants(source, INT8, CalibrationData.stored(blob, cache.blobs), cache)
     assert isinstance(first, Variant) and isinstance(second, Variant)
     assert (first.build.cached, second.build.cached) == (False, True)
     assert second.model == first.model

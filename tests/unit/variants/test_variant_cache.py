@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.variants import Form, Granularity, Recipe
-from harness.variants.cache import CacheEntry, VariantCache, cache_key, default_cache_root
+from harness.variants.cache import CacheEntry, VariantCache, cache_key
 
 KEY = "a" * 64
 PARTS = {
@@ -93,18 +93,3 @@ def test_the_key_depends_on_calibration_only_where_it_is_used() -> None:
         for each in (None, "1" * 64)
     }
     assert len(keys) == 1
-
-
-@pytest.mark.parametrize(
-    ("environment", "system", "expected"),
-    [
-        ({}, "linux", "/home/a/.cache/harness"),
-        ({"XDG_CACHE_HOME": "/x"}, "linux", "/x/harness"),
-        ({"XDG_CACHE_HOME": "x"}, "linux", "/home/a/.cache/harness"),
-        ({"XDG_CACHE_HOME": "/x"}, "darwin", "/home/a/Library/Caches/harness"),
-        ({"HARNESS_CACHE": "/y", "XDG_CACHE_HOME": "/x"}, "darwin", "/y"),
-        ({"HARNESS_CACHE": ""}, "linux", "/home/a/.cache/harness"),
-    ],
-)
-def test_where_the_cache_is(environment: dict[str, str], system: str, expected: str) -> None:
-    assert default_cache_root(environment, system, Path("/home/a")) == Path(expected)

@@ -25,8 +25,7 @@ def request(source: Path, folder: Path, recipe: Recipe = Recipe.FLOAT32) -> Buil
         form=Form(recipe=recipe),
         input=str(source),
         input_format=SourceFormat.TFLITE,
-        calibration=None,
-        threads=1,
+        ranges=None,
         output=str(folder / "model.tflite"),
         result=str(folder / "result.json"),
     )

@@ -11,14 +11,15 @@ import pytest
 import tensorflow as tf
 
 from fixtures import tiny_graphs
-from harness.core.jobs import DType, PixelEncoding, TensorEncoding
+from harness.core.jobs import Blob, DType, PixelEncoding, TensorEncoding
 from harness.core.model_io import ModelIO
 from harness.core.workload import Task, Workload, WorkloadInput
 from harness.errors import InputError, ModelError, WorkloadError
 from harness.models.source import SourceFormat
+from harness.shards.request import BATCH, InputTensor, ReferenceEngine, SourceFile, SourceFiles
 from harness.wire.blobs import BlobStore
-from harness.workloads.reference import ReferenceRequest, RequestInput, compute_reference, outputs_of_files
-from harness.workloads.reference_graph import BATCH, file_outputs, graph_outputs
+from harness.workloads.reference import compute_reference, outputs_of_files
+from harness.workloads.reference_graph import open_graph, open_graph_of_files
 
 v1 = tf.compat.v1
 ENDS = ModelIO(input=tiny_graphs.INPUT, output=tiny_graphs.OUTPUT)
@@ -40,12 +41,12 @@ def graph_file(tmp_path: Path, build: Callable[[], object]) -> Path:
     return path
 
 
-def request(
-    source: Path, io: ModelIO, source_format: SourceFormat = SourceFormat.GRAPHDEF, **inputs: Any
-) -> ReferenceRequest:
-    return ReferenceRequest(
-        source=str(source), source_format=source_format, io=io, outputs_path="", threads=1, **inputs
-    )
+def engine(
+    io: ModelIO, *inputs: InputTensor, source_format: SourceFormat = SourceFormat.GRAPHDEF
+) -> ReferenceEngine:
+    # What is opened here is a path; the blobs are for those who have none.
+    file = SourceFile(name="model", content=Blob(sha256="0" * 64, bytes=0))
+    return ReferenceEngine(source=SourceFiles(format=source_format, files=(file,)), io=io, inputs=inputs)
 
 
 def batches(
@@ -56,9 +57,9 @@ def batches(
     **names: str,
 ) -> Iterator[np.ndarray]:
     encoding = TensorEncoding(dtype=DType(records.dtype.name), shape=records.shape[1:])
-    given = RequestInput(tensor=names.get("tensor", ""), encoding=encoding, records="")
-    asked = request(source, io or ModelIO(), source_format, inputs=(given,), input_count=len(records))
-    return graph_outputs(asked, [records])
+    given = InputTensor(tensor=names.get("tensor", ""), encoding=encoding)
+    rows = open_graph(str(source), engine(io or ModelIO(), given, source_format=source_format))
+    return rows([records], 0)
 
 
 def refused(kind: type[InputError], *arguments: Any, **options: Any) -> InputError:
@@ -117,9 +118,8 @@ def test_whole_numbers_and_pixels(tmp_path: Path) -> None:
         lambda: tf.reduce_mean(v1.placeholder(tf.float32, [None, 2, 2, 1], "x"), [1, 2], name="y"),
     )
     encoding = PixelEncoding(shape=(2, 2, 1), mean=(10.0,), scale=(2.0,))
-    given = RequestInput(tensor="x:0", encoding=encoding, records="")
-    asked = request(path, ModelIO(), inputs=(given,), input_count=1)
-    (row,) = graph_outputs(asked, [np.full((1, 2, 2, 1), 14, np.uint8)])
+    rows = open_graph(str(path), engine(ModelIO(), InputTensor(tensor="x:0", encoding=encoding)))
+    (row,) = rows([np.full((1, 2, 2, 1), 14, np.uint8)], 0)
     assert row.tolist() == [[2.0]]
 
 
@@ -162,21 +162,21 @@ def test_files_are_fed_as_they_are(frozen: Path, tmp_path: Path) -> None:
         photos.append(tmp_path / f"{index}.jpg")
         Image.new("RGB", (8, 8), colour).save(photos[-1], quality=95)
     io = ModelIO(input=tiny_graphs.JPEG_INPUT, output=tiny_graphs.OUTPUT)
-    asked = request(frozen, io, files=tuple(map(str, photos)), input_count=2)
+    rows = open_graph_of_files(str(frozen), engine(io))
+    names = [photo.name for photo in photos]
+
+    def outputs() -> np.ndarray:
+        return np.concatenate(list(rows([memoryview(photo.read_bytes()) for photo in photos], names)))
+
     pixels = np.stack([np.asarray(Image.open(photo)) for photo in photos]).astype(np.float32)
     expected = tiny_graphs.scores((pixels - np.float32(127.5)) * np.float32(1 / 127.5))
-    np.testing.assert_allclose(np.concatenate(list(file_outputs(asked))), expected, atol=1e-5)
+    np.testing.assert_allclose(outputs(), expected, atol=1e-5)
 
     photos[1].write_bytes(b"no photo")
     with pytest.raises(ModelError, match=r"run the graph on 1\.jpg"):
-        list(file_outputs(asked))
+        outputs()
     with pytest.raises(ModelError, match="does not take image files"):
-        list(file_outputs(request(frozen, ENDS, files=("x",), input_count=1)))
-
-
-def test_a_request_has_inputs_or_files(frozen: Path) -> None:
-    with pytest.raises(ValueError, match="either inputs or files"):
-        request(frozen, ENDS, input_count=1)
+        open_graph_of_files(str(frozen), engine(ENDS))
 
 
 @pytest.mark.slow

@@ -1,0 +1,88 @@
+"""Who computes shards: one process, several on this machine, or, behind the same protocol, a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from harness.shards.request import ShardRequest
+from harness.shards.worker import ShardWorker
+from harness.wire.blobs import BlobStore
+
+
+@dataclass(frozen=True)
+class Shard:
+    """``payload`` reads the shard's inputs; it is called when they are sent, and again where they are sent again."""
+
+    request: ShardRequest
+    payload: Callable[[], Sequence[bytes | memoryview]]
+
+
+class ShardPool(Protocol):
+    """``run`` may be called from several threads, each with shards of its own."""
+
+    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+        """The answers in the order of ``shards``, of which only some are taken ahead.
+
+        ``store`` holds the blobs that the requests name. Closing the generator ends what is under way.
+
+        Raises:
+            ModelError, WorkloadError, WireError, BuildError: see ``ShardWorker.run``; at the answer that is not there.
+        """
+        ...
+
+
+WORTH_A_POOL_INPUTS: Final = 256
+"""From here on several processes are worth their start."""
+
+
+def pool_for(inputs: int, pool: ShardPool | None) -> ShardPool:
+    """Who computes a workload of so many inputs: ``pool`` or this machine's cores where that is worth it."""
+    if inputs < WORTH_A_POOL_INPUTS:
+        return OneProcess()
+    return pool or LocalProcesses(os.cpu_count() or 1)
+
+
+class OneProcess:
+    """Every shard in one engine process after another, with one thread."""
+
+    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+        worker = ShardWorker(store)
+        try:
+            for shard in shards:
+                yield worker.run(shard.request, shard.payload())
+        finally:
+            worker.close()
+
+
+class LocalProcesses:
+    """``processes`` engine processes side by side on this machine."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+
+    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+        worker = ShardWorker(store, processes=self._processes)
+        threads = ThreadPoolExecutor(self._processes, thread_name_prefix="shard")
+        waiting: deque[Future[bytes]] = deque()
+
+        def compute(shard: Shard) -> bytes:
+            return worker.run(shard.request, shard.payload())
+
+        try:
+            for shard in shards:
+                waiting.append(threads.submit(compute, shard))
+                # One more for each process: none waits while an answer is taken.
+                if len(waiting) >= 2 * self._processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+            worker.close()
+            threads.shutdown()
