@@ -124,11 +124,14 @@ def read_certificates(folder: Path, now: datetime) -> MachineCertificates:
     machine = read_valid(folder / MACHINE, now)
     _refuse_another_authority(machine, authority, folder / MACHINE)
     read_key(folder / MACHINE_KEY, machine)
+    can_issue = (folder / AUTHORITY_KEY).exists()
+    if can_issue:
+        _refuse_readable_by_others(folder / AUTHORITY_KEY)
     return MachineCertificates(
         folder=folder,
         authority=describe(authority),
         machine=describe(machine),
-        can_issue=(folder / AUTHORITY_KEY).exists(),
+        can_issue=can_issue,
     )
 
 
@@ -198,12 +201,7 @@ def read_key(path: Path, certificate: x509.Certificate) -> PrivateKeyTypes:
         InputError: it is missing, no key or another one, or others may read it.
     """
     key_bytes = _bytes(path)
-    if sys.platform != "win32" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
-        raise InputError(
-            f"others may read this private key (mode {mode:04o})",
-            where=str(path),
-            next_step=f"Keep it to yourself: chmod 600 {path}. If others had it, make a new authority.",
-        )
+    _refuse_readable_by_others(path)
     try:
         key = load_pem_private_key(key_bytes, password=None)
         fits = _public_bytes(key) == _public_bytes(certificate)
@@ -262,6 +260,15 @@ def _bytes(path: Path) -> bytes:
     if len(found) > LARGEST_BYTES:
         raise InputError("is too large for a certificate or key", where=str(path), next_step=_ISSUE)
     return found
+
+
+def _refuse_readable_by_others(key_file: Path) -> None:
+    if sys.platform != "win32" and (mode := stat.S_IMODE(key_file.stat().st_mode)) & 0o077:
+        raise InputError(
+            f"others may read this private key (mode {mode:04o})",
+            where=str(key_file),
+            next_step=f"Keep it to yourself: chmod 600 {key_file}. If others had it, make a new authority.",
+        )
 
 
 def _refuse_writable_by_others(path: Path) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from harness.core.value import Value
+
+_Text = Annotated[str, Field(max_length=500)]
 
 
 class DeviceKind(StrEnum):
@@ -22,12 +27,12 @@ class DeviceTraits(Value):
     """
 
     kind: DeviceKind
-    udid: str | None = None
-    model: str | None = None
-    ios: str | None = None
-    name: str | None = None
+    udid: _Text | None = None
+    model: _Text | None = None
+    ios: _Text | None = None
+    name: _Text | None = None
     is_virtual: bool | None = None
-    host: str | None = None
+    host: _Text | None = None
 
     @property
     def label(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from harness import __version__
 from harness.errors import InputError, TargetError
 from harness.targets.iphone.checks import Step, phone_steps
 from harness.targets.iphone.messages import (
+    AllInspected,
     AppInfo,
     Attached,
     Inspect,
+    InspectAll,
     Inspected,
     Install,
     Installed,
@@ -33,7 +34,6 @@ from harness.targets.iphone.worker_process import PhoneFailedError, WorkerProces
 TRUST_S = 60.0
 """How long a person has for the Trust dialog."""
 _ANSWER_S = 60.0
-_MOST_AT_ONCE = 8
 _DIALOG_S = 1.0
 """Long enough that the Trust dialog is raised, too short to be waited for."""
 _USBMUXD_ANSWERS = Step(name="usbmuxd", is_well=True, found="it answers")
@@ -51,18 +51,19 @@ def list_phones(worker: WorkerProcess | None = None) -> tuple[Attached, ...]:
     return worker.ask(ListPhones(), Phones, silence_limit_s=_ANSWER_S).phones
 
 
-def inspect_phones(udids: Sequence[str] | None = None, *, trust_s: float = 0.0) -> tuple[PhoneState, ...]:
-    """All attached phones, or these, with what each says of itself, asked side by side; ``trust_s`` as for one.
+def inspect_phones(
+    worker: WorkerProcess | None = None, *, udids: tuple[str, ...] | None = None, trust_s: float = 0.0
+) -> tuple[PhoneState, ...]:
+    """The attached phones, all or those of ``udids``, with what each says of itself; asked side by side.
 
     Raises:
-        TargetError: usbmuxd is absent or silent, or one of ``udids`` is not attached.
+        TargetError: usbmuxd is absent or silent.
     """
-    if udids is None:
-        udids = [phone.udid for phone in list_phones()]
-    if not udids:
-        return ()
-    with ThreadPoolExecutor(min(len(udids), _MOST_AT_ONCE)) as pool:
-        return tuple(pool.map(lambda udid: inspect_phone(udid, trust_s=trust_s), udids))
+    if worker is None:
+        with closing(WorkerProcess()) as own:
+            return inspect_phones(own, udids=udids, trust_s=trust_s)
+    request = InspectAll(udids=udids, trust_s=trust_s)
+    return worker.ask(request, AllInspected, silence_limit_s=_ANSWER_S + trust_s).states
 
 
 def inspect_phone(udid: str, worker: WorkerProcess | None = None, *, trust_s: float = 0.0) -> PhoneState:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from desk import Desk, assert_explained
 
-from harness.pipeline.choose_target import phone_udid
+from harness.pipeline.choose_target import TargetSettings, phone_udid
+from harness.pipeline.new_run import new_run
 from harness.pytest_virtual_iphone import StartVirtualIphones
-from harness.store import GroupFolder, list_runs, open_run
+from harness.store import GroupFolder, list_runs
 
 
 def test_phones_are_chosen_by_what_they_are(desk: Desk, virtual_iphones: StartVirtualIphones) -> None:
@@ -33,9 +34,10 @@ def test_phones_are_chosen_by_what_they_are(desk: Desk, virtual_iphones: StartVi
     )
     assert list_runs(desk.runs) == []
 
-    assert desk.harness("run", suite, "--cache", desk.cache).status == 0
-    (group_path,) = (path.parent for path in desk.runs.glob("*/group.json"))
-    group = open_run(group_path, desk.runs)
-    assert isinstance(group, GroupFolder) and group.is_complete
-    assert group.group().target == query
-    assert {device.target for device in group.group().devices} == {f"iphone:{old}", f"iphone:{new}"}
+    planned = new_run(suite, desk.runs, TargetSettings(cache=desk.cache))
+    for target in planned.targets:
+        target.close()
+    assert isinstance(planned.folder, GroupFolder)
+    group = planned.folder.group()
+    assert group.target == query
+    assert {device.target for device in group.devices} == {f"iphone:{old}", f"iphone:{new}"}

@@ -88,6 +88,14 @@ class Inspect(Value):
     """How long to wait for the Trust dialog; 0: do not ask."""
 
 
+class InspectAll(Value):
+    """The attached phones, all or those of ``udids``, side by side."""
+
+    op: Literal["inspect_all"] = "inspect_all"
+    udids: tuple[str, ...] | None = None
+    trust_s: float = 0.0
+
+
 class Probe(Value):
     """Launch the runner on a job that it must refuse, to learn whether it starts and what it says of the phone."""
 
@@ -152,7 +160,7 @@ class DropBlobs(Value):
 
 
 Request = Annotated[
-    ListPhones | Inspect | Probe | Install | RunJob | StageJobs | PlaceLive | DropBlobs,
+    ListPhones | Inspect | InspectAll | Probe | Install | RunJob | StageJobs | PlaceLive | DropBlobs,
     Field(discriminator="op"),
 ]
 
@@ -187,6 +195,11 @@ class Phones(Value):
 class Inspected(Value):
     note: Literal["inspected"] = "inspected"
     state: PhoneState
+
+
+class AllInspected(Value):
+    note: Literal["all_inspected"] = "all_inspected"
+    states: tuple[PhoneState, ...]
 
 
 class Installed(Value):
@@ -250,10 +263,20 @@ class Failed(Value):
 
 
 Note = Annotated[
-    Transferred | Waiting | LogGrew | Phones | Inspected | Installed | Pushed | Dropped | Evidence | Failed,
+    Transferred
+    | Waiting
+    | LogGrew
+    | Phones
+    | Inspected
+    | AllInspected
+    | Installed
+    | Pushed
+    | Dropped
+    | Evidence
+    | Failed,
     Field(discriminator="note"),
 ]
-FINAL = (Phones, Inspected, Installed, Pushed, Dropped, Evidence, Failed)
+FINAL = (Phones, Inspected, AllInspected, Installed, Pushed, Dropped, Evidence, Failed)
 
 REQUEST_ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)
 NOTE_ADAPTER: TypeAdapter[Note] = TypeAdapter(Note)

@@ -21,10 +21,12 @@ from harness.targets.iphone.job_run import JobRun
 from harness.targets.iphone.messages import (
     LARGEST_LINE_BYTES,
     REQUEST_ADAPTER,
+    AllInspected,
     AppInfo,
     DropBlobs,
     Failed,
     Inspect,
+    InspectAll,
     Inspected,
     Install,
     Installed,
@@ -94,6 +96,8 @@ class Worker:
             return Phones(phones=await attached_phones())
         if isinstance(request, Inspect):
             return Inspected(state=await self._inspect(request))
+        if isinstance(request, InspectAll):
+            return AllInspected(states=await self._inspect_all(request))
         session = self._session(request.udid)
         session.limits = request.limits
         if isinstance(request, Probe):
@@ -114,6 +118,17 @@ class Worker:
         if phone is None:
             raise PhoneTrouble(Trouble.NOT_ATTACHED, f"no phone with UDID {request.udid} is attached")
         return await inspect_phone(phone.udid, " and ".join(phone.connections), trust_s=request.trust_s)
+
+    async def _inspect_all(self, request: InspectAll) -> tuple[PhoneState, ...]:
+        return tuple(
+            await asyncio.gather(
+                *(
+                    inspect_phone(phone.udid, " and ".join(phone.connections), trust_s=request.trust_s)
+                    for phone in await attached_phones()
+                    if request.udids is None or phone.udid in request.udids
+                )
+            )
+        )
 
     async def _install(self, session: PhoneSession, request: Install) -> AppInfo:
         def on_percent(percent: int) -> None:

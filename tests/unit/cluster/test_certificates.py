@@ -217,6 +217,11 @@ def be_its_own_authority(lab: Path, made: Path) -> None:
         ),
         (lambda lab, made: (lab / MACHINE_KEY).chmod(0o640), MACHINE_KEY, "mode 0640"),
         (
+            lambda lab, made: (lab / AUTHORITY_KEY).chmod(0o604),
+            AUTHORITY_KEY,
+            "mode 0604",
+        ),
+        (
             lambda lab, made: (lab / AUTHORITY).chmod(0o666),
             AUTHORITY,
             "anybody on this machine may write to it",

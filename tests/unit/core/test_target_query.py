@@ -129,7 +129,7 @@ def test_a_hostile_name_is_shown_without_its_controls() -> None:
 
 
 def test_many_stars_are_matched_at_once() -> None:
-    phone = DeviceTraits(kind=DeviceKind.IPHONE, name="a" * 5_000)
+    phone = DeviceTraits(kind=DeviceKind.IPHONE, name="a" * 500)
     assert not parse_target_query(f"iphone where name={'*a' * 90}*b").matches(phone)
 
 
