@@ -8,6 +8,7 @@
     │   ├── WorkloadError         2  photos, tensors, labels, truth
     │   └── WireError             2  a job folder or an event log
     ├── RunError                  2  a stored run: missing, incomplete, written by a newer harness
+    ├── StoreError                2  a store of runs: out of reach, refuses, holds what it should not
     ├── BuildError                3  a variant could not be built (the run goes on without it)
     └── TargetError               4  the runner or the device: missing, unreachable, gone
 
@@ -73,6 +74,10 @@ class WireError(InputError):
 
 class RunError(HarnessError):
     """A stored run cannot be used."""
+
+
+class StoreError(HarnessError):
+    """A store of runs cannot be reached, refuses, or holds what it should not."""
 
 
 class BuildError(HarnessError):

@@ -14,7 +14,7 @@ import click
 @click.option(
     "--table", "rows", type=click.IntRange(min=1), help="List the last so many runs of each series too."
 )
-@click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
+@click.option("--runs", help="Where runs are: a folder (reports/), or the URL of a store.")
 @click.option("--json", "as_json", is_flag=True, help="Print the series as JSON.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that opens from disk."
@@ -24,7 +24,7 @@ def command(
     variant: str | None,
     device: str | None,
     rows: int | None,
-    runs: Path | None,
+    runs: str | None,
     as_json: bool,
     html: Path | None,
 ) -> int:
@@ -32,15 +32,22 @@ def command(
 
     A series is one variant of one suite on one model of device. A bar in a trend marks where its level changed.
     """
-    from harness.cli.places import runs_folder
+    from harness.cli.named_runs import store_of_runs
+    from harness.cli.places import cache_folder, runs_folder
     from harness.core.history import series_of
     from harness.errors import UsageError
     from harness.store.history_index import read_history
 
-    runs = runs_folder(runs)
-    history = read_history(runs)
+    store = store_of_runs(runs)
+    if store is not None:
+        from harness.store.remote.reports import store_history
+
+        where, history = str(store), store_history(store, cache_folder())
+    else:
+        folder = runs_folder(Path(runs) if runs else None)
+        where, history = str(folder), read_history(folder)
     for unread in history.unread:
-        click.echo(f"left out: {runs / unread.path}: {unread.problem}", err=True)
+        click.echo(f"left out: {where}/{unread.path}: {unread.problem}", err=True)
     points = [
         point
         for point in history.points
@@ -56,7 +63,7 @@ def command(
         )
         raise UsageError(
             f"no run {f'with {asked} ' if asked else ''}has measured anything",
-            where=str(runs),
+            where=where,
             next_step=f"There are (suite/variant/device): {', '.join(there)}."
             if there
             else "Make a run first: harness run SUITE.",

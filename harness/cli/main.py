@@ -42,6 +42,8 @@ _VERBS = {
     "explain": "Tell why a variant's labels differ from the reference's.",
     "rescue": "Search the smallest mixed form of a variant that meets the policy.",
     "history": "Show how the figures went over the stored runs.",
+    "push": "Send a run to the store where runs gather.",
+    "pull": "Bring a run from the store where runs gather.",
     "baseline": "Keep the runs that releases are compared with.",
     "emoji": "Train a model that suggests emoji for a text, and export it.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",

@@ -39,3 +39,8 @@ def runs_folder(given: Path | None) -> Path:
 def runner_override() -> Path | None:
     """``HARNESS_RUNNER``: another build of the runner executable."""
     return Path(given) if (given := os.environ.get("HARNESS_RUNNER")) else None
+
+
+def store_address(given: str | None) -> str | None:
+    """``--store``, or ``HARNESS_STORE``: where runs gather; ``None``: nowhere."""
+    return given or os.environ.get("HARNESS_STORE") or None

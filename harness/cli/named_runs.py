@@ -1,0 +1,95 @@
+"""What a person names on the command line as a run, made a folder of this machine: the only place that asks a store.
+
+A URL, or a folder that is a store, is ``STORE/RUN``. A name that is no run here is looked for at the store of
+``HARNESS_STORE``. Everything else stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.places import cache_folder, store_address
+from harness.store.remote.address import StoreAddress, is_url, run_in_store
+
+if TYPE_CHECKING:
+    from harness.store.remote.fetch import Need
+    from harness.store.remote.run_store import RunStore
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAMED_OTHERWISE = ("baseline:", "release:")
+
+
+@dataclass(frozen=True)
+class _AtStore:
+    store: StoreAddress
+    name: str
+
+
+def local_run(text: str, runs: Path, need: Need | None = None) -> Path:
+    """The folder of the run that ``text`` names; what is ``need``ed of it (none: all) is fetched from its store.
+
+    Raises:
+        HarnessError: it is at a store that cannot be used or has no such run.
+    """
+    found = _at_store(text, runs)
+    return Path(text) if found is None else _fetched(found, need)
+
+
+def local_side(text: str, runs: Path, need: Need | None = None) -> str:
+    """The same of ``RUN`` or ``RUN:VARIANT``, which it stays."""
+    if text.startswith(_NAMED_OTHERWISE) or Path(text).exists():
+        return text
+    run, colon, variant = _without_variant(text)
+    found = _at_store(run, runs)
+    return text if found is None else f"{_fetched(found, need)}{colon}{variant}"
+
+
+def open_store(text: str) -> RunStore:
+    """The store at a URL or in a folder."""
+    from harness.store.remote.run_store import RunStore
+
+    return RunStore.at(StoreAddress.parse(text))
+
+
+def store_of_runs(runs: str | None) -> RunStore | None:
+    """The store that ``--runs`` or ``HARNESS_RUNS`` names; ``None``: they name a folder that runs are made in."""
+    from harness.cli.places import runs_folder
+    from harness.store.remote.run_store import is_store_folder
+
+    named = runs or str(runs_folder(None))
+    return open_store(named) if is_url(named) or is_store_folder(Path(named)) else None
+
+
+def _without_variant(text: str) -> tuple[str, str, str]:
+    folder, slash, name = text.rpartition("/")
+    run, colon, variant = name.partition(":")
+    return f"{folder}{slash}{run}", colon, variant
+
+
+def _at_store(text: str, runs: Path) -> _AtStore | None:
+    from harness.store.remote.run_store import is_store_folder
+    from harness.store.run_folder import find_folder
+
+    if is_url(text):
+        return _AtStore(*run_in_store(text))
+    if find_folder(Path(text), runs).exists():
+        return None
+    if is_store_folder(Path(text).parent):
+        return _AtStore(*run_in_store(text))
+    if (address := store_address(None)) and _NAME.fullmatch(text):
+        return _AtStore(StoreAddress.parse(address), text)
+    return None
+
+
+def _fetched(found: _AtStore, need: Need | None) -> Path:
+    from harness.cli.transfer_progress import TransferProgress
+    from harness.store.remote.fetch import Need, fetch_run
+    from harness.store.remote.run_store import RunStore
+
+    with TransferProgress(f"Fetching {found.name}") as progress:
+        return fetch_run(
+            found.name, RunStore.at(found.store), cache_folder(), need or Need.WHOLE, progress
+        )
