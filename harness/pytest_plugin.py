@@ -207,6 +207,7 @@ def harness_run(request: pytest.FixtureRequest) -> Iterator[HarnessRun]:
 
 
 def _made(config: pytest.Config) -> tuple[Path, RunReport]:
+    from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.errors import UsageError
     from harness.pipeline.evaluate import evaluate
@@ -214,6 +215,7 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
     from harness.pipeline.progress import Silent
     from harness.pipeline.run_devices import run_on_device
     from harness.store import GroupFolder, find_run
+    from harness.store.need import Need
     from harness.suite.read import read_policy
 
     runs_given, policy = _option(config, "runs"), _option(config, "policy")
@@ -221,7 +223,7 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
     judging = (read_policy(Path(policy)), Path(policy).parent) if policy else None
     stored = _option(config, "run")
     if stored is not None:
-        folder = find_run(Path(stored), runs)
+        folder = find_run(local_run(stored, runs, Need.REPORT), runs)
         return folder.path, evaluate(folder, *(judging or ()))
     settings = _settings()
     suite = Path(_option(config, "suite") or "")

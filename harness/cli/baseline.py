@@ -22,19 +22,21 @@ def command() -> None:
 
 
 @command.command("set")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option("--name", help="What to call it (the suite's name).")
 @click.option("--force", is_flag=True, help="Take a run that did not pass, too.")
 @_RUNS
-def set_(run: Path, name: str | None, force: bool, runs: Path | None) -> int:
+def set_(run: str, name: str | None, force: bool, runs: Path | None) -> int:
     """Keep the stored RUN as a baseline, in place of an earlier one of that name."""
+    from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.pipeline.evaluate import evaluate
     from harness.store import find_run
     from harness.store.baselines import set_baseline
+    from harness.store.need import Need
 
     runs = runs_folder(runs)
-    report = evaluate(find_run(run, runs))
+    report = evaluate(find_run(local_run(run, runs, Need.REPORT), runs))
     if not force:
         _refuse_unfit(report, run)
     path = set_baseline(runs, name or report.plan.suite_name, report)
@@ -42,20 +44,20 @@ def set_(run: Path, name: str | None, force: bool, runs: Path | None) -> int:
     return 0
 
 
-def _refuse_unfit(report: RunReport, run: Path) -> None:
+def _refuse_unfit(report: RunReport, run: str) -> None:
     from harness.core.verdict import Answer
     from harness.errors import UsageError
 
     if not report.is_complete:
         raise UsageError(
             "the run is incomplete, so it has no figures to compare with",
-            where=str(run),
+            where=run,
             next_step=f"Finish it: harness run --resume {run}",
         )
     if report.verdict.policy.rules and report.verdict.answer is not Answer.PASS:
         raise UsageError(
             f"the run's verdict is {report.verdict.answer}: {report.verdict.reason}",
-            where=str(run),
+            where=run,
             next_step="Choose a run that passed, or insist: --force.",
         )
 

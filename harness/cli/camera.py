@@ -31,18 +31,21 @@ def command(variant: str, suite: Path | None, target: str, top: int, runs: Path 
     from rich.console import Console
 
     from harness.cli.live_progress import LiveProgress
+    from harness.cli.named_runs import local_side
     from harness.cli.places import cache_folder, runs_folder
     from harness.pipeline.camera import put_on_phone
     from harness.pipeline.choose_target import TargetSettings, choose_target, phone_udid
     from harness.targets.iphone.target import IphoneTarget
 
     udid = phone_udid(target)
+    kept = runs_folder(runs)
+    variant = local_side(variant, kept)
     with LiveProgress(Console(stderr=True)) as progress:
         name = f"iphone:{udid}" if udid else "iphone"
         phone = choose_target(name, TargetSettings(cache=cache_folder(), watcher=progress))
         assert isinstance(phone, IphoneTarget)
         try:
-            live = put_on_phone(variant, suite, runs_folder(runs), phone, top=top)
+            live = put_on_phone(variant, suite, kept, phone, top=top)
         finally:
             phone.close()
     click.echo(f"{live.name} {live.model.sha256[:8]} ({live.model.bytes} bytes) is on {phone.description}")

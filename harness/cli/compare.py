@@ -67,14 +67,18 @@ def command(
     run are compared round by round:  harness compare RUN:float32 RUN:int8
     Of two runs on several devices those on the same model are compared, one after another.
     """
+    from harness.cli.named_runs import local_side
     from harness.cli.places import runs_folder
     from harness.core.changes import Criterion
     from harness.core.comparison import compare, worse
     from harness.errors import ExitStatus
     from harness.pipeline.compared_sides import compared_side, compared_variants
     from harness.pipeline.report_group import device_pairs
+    from harness.store.need import Need
 
     runs = runs_folder(runs)
+    need = Need.WHOLE if confirm else Need.REPORT
+    before, after = (local_side(name, runs, need) for name in (before, after))
     criterion = Criterion(confidence=confidence, effect=effect, effect_points=effect_points / 100)
     comparisons = []
     for one, other in device_pairs(before, after, runs):

@@ -8,7 +8,7 @@ import click
 
 
 @click.command("explain")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.argument("variant")
 @click.option(
     "--tolerance",
@@ -30,7 +30,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(
-    run: Path,
+    run: str,
     variant: str,
     tolerance: float,
     layer_inputs: int,
@@ -44,6 +44,7 @@ def command(
     """
     from rich.console import Console
 
+    from harness.cli.named_runs import local_run
     from harness.cli.places import cache_folder, runner_override, runs_folder
     from harness.pipeline.explain import explain
     from harness.pipeline.progress import Silent
@@ -51,7 +52,8 @@ def command(
     from harness.store import find_run
 
     console = Console(stderr=True) if as_json else Console()
-    folder = find_run(run, runs_folder(None))
+    runs = runs_folder(None)
+    folder = find_run(local_run(run, runs), runs)
     with console.status("") as status:
         found = explain(
             folder,

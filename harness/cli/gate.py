@@ -13,24 +13,27 @@ if TYPE_CHECKING:
 
 
 @click.command("gate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option(
     "--policy", type=click.Path(path_type=Path), help="A TOML file with a [policy] table; a suite will do."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-def command(run: Path, policy: Path | None, as_json: bool) -> int:
+def command(run: str, policy: Path | None, as_json: bool) -> int:
     """Judge the stored RUN by its suite's policy, or by another.
 
     Runs nothing. Exit status: 0 pass, 1 fail, 3 undecided or incomplete.
     """
+    from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.cli.verdicts import exit_status
     from harness.pipeline.evaluate import evaluate
     from harness.store import GroupFolder, open_run
+    from harness.store.need import Need
     from harness.suite.read import read_policy
 
     section = read_policy(policy) if policy else None
-    folder = open_run(run, runs_folder(None))
+    runs = runs_folder(None)
+    folder = open_run(local_run(run, runs, Need.REPORT), runs)
     if isinstance(folder, GroupFolder):
         return _gate_group(folder, (section, policy.parent) if section and policy else None, as_json=as_json)
     report = evaluate(folder, section, policy.parent if policy else None)

@@ -105,13 +105,15 @@ def command(
     For a model of texts INPUTS are the texts themselves; without any they are read from standard input, one a line.
     It is one where its suite says so, or where alphabet.json lies beside it; labels.txt there has the labels.
     """
+    from harness.cli.named_runs import local_side
     from harness.cli.places import cache_folder, runs_folder
     from harness.core.preprocessing import Channels, Interpolation, Preprocessing, ResizeMode
     from harness.errors import UsageError
     from harness.pipeline.label import Preparation, label_photos, model_of
     from harness.pipeline.label_texts import TextPreparation, label_texts
 
-    file, section, io, base = model_of(model, suite, runs_folder(None))
+    runs = runs_folder(None)
+    file, section, io, base = model_of(local_side(model, runs), suite, runs)
     given = {"input": input_name, "output": output_name}
     io = io.model_copy(update={key: name for key, name in given.items() if name is not None})
     place = cache or cache_folder()

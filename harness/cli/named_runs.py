@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.places import cache_folder, store_address
+from harness.cli.places import cache_folder, runs_folder, store_address
 from harness.store.remote.address import StoreAddress, is_url, run_in_store
 
 if TYPE_CHECKING:
-    from harness.store.remote.fetch import Need
+    from harness.store.need import Need
     from harness.store.remote.run_store import RunStore
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -56,11 +56,12 @@ def open_store(text: str) -> RunStore:
 
 def store_of_runs(runs: str | None) -> RunStore | None:
     """The store that ``--runs`` or ``HARNESS_RUNS`` names; ``None``: they name a folder that runs are made in."""
-    from harness.cli.places import runs_folder
     from harness.store.remote.run_store import is_store_folder
 
-    named = runs or str(runs_folder(None))
-    return open_store(named) if is_url(named) or is_store_folder(Path(named)) else None
+    if runs is not None and is_url(runs):
+        return open_store(runs)
+    folder = runs_folder(Path(runs) if runs else None)
+    return open_store(str(folder)) if is_store_folder(folder) else None
 
 
 def _without_variant(text: str) -> tuple[str, str, str]:
@@ -86,10 +87,9 @@ def _at_store(text: str, runs: Path) -> _AtStore | None:
 
 def _fetched(found: _AtStore, need: Need | None) -> Path:
     from harness.cli.transfer_progress import TransferProgress
-    from harness.store.remote.fetch import Need, fetch_run
+    from harness.store.need import Need
+    from harness.store.remote.fetch import fetch_run
     from harness.store.remote.run_store import RunStore
 
     with TransferProgress(f"Fetching {found.name}") as progress:
-        return fetch_run(
-            found.name, RunStore.at(found.store), cache_folder(), need or Need.WHOLE, progress
-        )
+        return fetch_run(found.name, RunStore.at(found.store), cache_folder(), need or Need.WHOLE, progress)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from pathlib import Path
+
+from harness.errors import UsageError
 
 
 def cache_folder() -> Path:
@@ -32,8 +35,20 @@ def certificates_folder(given: Path | None = None) -> Path:
 
 
 def runs_folder(given: Path | None) -> Path:
-    """``--runs``, ``HARNESS_RUNS``, or ``reports/`` where the command was called."""
-    return given or Path(os.environ.get("HARNESS_RUNS") or "reports")
+    """``--runs``, ``HARNESS_RUNS``, or ``reports/`` where the command was called.
+
+    Raises:
+        UsageError: it is a URL.
+    """
+    folder = given or Path(os.environ.get("HARNESS_RUNS") or "reports")
+    # What a path leaves of `s3://bucket`.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", folder.as_posix()):
+        raise UsageError(
+            "runs are made in a folder of this machine",
+            where="--runs" if given else "HARNESS_RUNS",
+            next_step="Name a folder, and where runs gather by --store URL or HARNESS_STORE.",
+        )
+    return folder
 
 
 def runner_override() -> Path | None:

@@ -19,7 +19,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option(
     "--format",
     "style",
@@ -52,7 +52,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Write an overlay for Model Explorer for each variant whose layers were compared.",
 )
 def command(
-    run: Path,
+    run: str,
     style: str | None,
     as_json: bool,
     disagreements: bool,
@@ -71,12 +71,16 @@ def command(
     Several files can be written at once; then nothing is shown, unless --format asks for it. A run on several devices
     is shown with a column for each;  harness report RUN.1  shows the first one whole.
     """
+    from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.pipeline.evaluate import evaluation
     from harness.store import GroupFolder, open_run
+    from harness.store.need import Need
     from harness.wire.strict_json import write_text
 
-    folder = open_run(run, runs_folder(None))
+    runs = runs_folder(None)
+    need = Need.PICTURES if html is not None and not no_pictures else Need.REPORT
+    folder = open_run(local_run(run, runs, need), runs)
     if isinstance(folder, GroupFolder):
         if any((junit, samples, tensorboard, model_explorer, disagreements, style == "junit")):
             raise _of_one_device(folder)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rescue")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.argument("variant")
 @click.option(
     "--policy", type=click.Path(path_type=Path), help="Search by this file's [policy], not by the suite's."
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
-    run: Path,
+    run: str,
     variant: str,
     policy: Path | None,
     budget: int,
@@ -56,6 +56,7 @@ def command(
     from rich.console import Console
 
     from harness.cli import run as run_verb
+    from harness.cli.named_runs import local_run
     from harness.cli.places import cache_folder, runs_folder
     from harness.errors import ExitStatus
     from harness.pipeline.evaluate import suite_of
@@ -65,7 +66,7 @@ def command(
     from harness.store import find_run
     from harness.suite.read import read_policy
 
-    folder = find_run(run, runs_folder(runs))
+    folder = find_run(local_run(run, runs_folder(runs)), runs_folder(runs))
     suite_path = write or _beside(folder)
     if not as_json:
         _refuse_existing(suite_path)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 )
 @click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
 @click.option(
+    "--store", help="Send the run to this folder or URL too, such as s3://bucket/folder (HARNESS_STORE)."
+)
+@click.option(
     "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
 )
 @click.option(
@@ -61,6 +64,7 @@ def command(
     launch: str,
     policy: Path | None,
     runs: Path | None,
+    store: str | None,
     cache: Path | None,
     until_decided: bool,
     release: str,
@@ -77,6 +81,7 @@ def command(
 
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runs_folder
+    from harness.cli.push import sent_when_done
     from harness.cli.verdicts import exit_status
     from harness.core.runs import LONGEST_RELEASE
     from harness.errors import UsageError
@@ -108,6 +113,8 @@ def command(
     runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
     settings = _settings(cache or cache_folder(), launch)
+    # When all is shown, and however the run ends.
+    sending = click.get_current_context().with_resource(sent_when_done(store, console))
     with LiveProgress(console) as progress:
         no_targets: tuple[Target, ...] = ()
         if resume:
@@ -125,6 +132,7 @@ def command(
                 progress=progress,
             )
             folder, opened = new.folder, new.targets
+        sending.folder = folder.path
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
             if isinstance(folder, GroupFolder):

@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from enum import Enum, auto
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,6 +15,7 @@ from harness.core.jobs import Blob
 from harness.core.stored_run import StoredFile, StoredRun
 from harness.errors import RunError, StoreError
 from harness.store.group_folder import GroupFolder, is_group, open_run
+from harness.store.need import Need
 from harness.store.remote.run_store import RunStore, blob_name
 from harness.store.remote.transfer import Meter, Transfer, Untold
 from harness.store.run_folder import RunFolder
@@ -23,16 +23,6 @@ from harness.wire.blobs import CHUNK_BYTES, BlobStore
 from harness.wire.job_folder import job_folder, read_job
 
 _STAGING = ".pulling"
-
-
-class Need(Enum):
-    """What of a run is wanted."""
-
-    REPORT = auto()
-    """To evaluate it: its records, event logs and outputs, the reference's outputs; no models and no inputs."""
-    PICTURES = auto()
-    """The inputs as well."""
-    WHOLE = auto()
 
 
 def fetch_run(

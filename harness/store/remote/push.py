@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from pathlib import Path
 
 from harness.core.jobs import Blob
 from harness.core.stored_run import StoredFile, StoredRun, is_storable
-from harness.errors import StoreError
+from harness.errors import RunError, StoreError
 from harness.store.group_folder import GroupFolder, open_run
 from harness.store.remote.run_store import RunStore, blob_name
 from harness.store.remote.transfer import Meter, Transfer, Untold
 from harness.wire.blobs import CHUNK_BYTES
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _REPORTS = ("report.json", "group_report.json")
 
 
@@ -36,7 +38,7 @@ def push_run(run: Path, store: RunStore, transfer: Transfer | None = None) -> Pu
     Cut off at any point it leaves nothing that counts as a run, and can be done again; several may send at once.
 
     Raises:
-        RunError: there is no run, or a harness works on it.
+        RunError: there is no run, it is damaged, or a harness works on it.
         StoreError: the store cannot be reached or refuses; or it holds another run of that name, or this one finished.
     """
     transfer = transfer or Untold()
@@ -71,8 +73,16 @@ def _names(run: Path) -> tuple[list[str], tuple[str, ...]]:
         name = path.relative_to(run)
         if any(part.startswith(".") for part in name.parts) or path.is_symlink() or not path.is_file():
             continue
+        if _is_of_this_machine(path):
+            continue
         (kept if is_storable(name.as_posix()) else left_out).append(name.as_posix())
     return kept, tuple(left_out)
+
+
+def _is_of_this_machine(path: Path) -> bool:
+    """What a runner made of a model here, and what it found out about a blob: made anew elsewhere."""
+    folder = path.parent.name
+    return folder == "weight-caches" or (folder == "blobs" and not _SHA256.fullmatch(path.name))
 
 
 def _blob(path: Path) -> Blob:
@@ -82,6 +92,12 @@ def _blob(path: Path) -> Blob:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
             size_bytes += len(chunk)
+    if path.parent.name == "blobs" and path.name != digest.hexdigest():
+        raise RunError(
+            "the bytes do not match the name of the blob",
+            where=str(path),
+            next_step="The run folder is damaged: run the suite again.",
+        )
     return Blob(sha256=digest.hexdigest(), bytes=size_bytes)
 
 

@@ -134,5 +134,5 @@ class RunStore:
         return StoreError(
             f"{name} {problem}",
             where=str(self),
-            next_step="Send the run again from where it was made (harness push RUN); nothing of this one was kept.",
+            next_step="Remove that file there, and send the run again from where it was made: harness push RUN.",
         )
