@@ -159,13 +159,15 @@ def _library_refusal(path: str, imported: _Import) -> str | None:
     part = path.split("/")[1].removesuffix(".py")
     if library in _DEVICE_LIBRARIES and not _is_phone_module(path):
         return "only harness/targets/iphone/device may talk to pymobiledevice3"
+    if library == "fsspec" and path != "harness/store/remote/place.py":
+        return "only harness/store/remote/place.py may speak to other file systems"
+    if library in ("scipy", "fsspec") and imported.at_module_level:
+        return "slow to import: import it where it is used"
     if library in _MODEL_LIBRARIES:
         if part not in _MODEL_LIBRARY_PARTS:
             return f"only {', '.join(sorted(_MODEL_LIBRARY_PARTS))} may use it"
         if imported.at_module_level and not _is_worker(path):
             return "at module level only in a worker module (*_worker.py): import it where it is used"
-    if library == "scipy" and imported.at_module_level:
-        return "slow to import: import it where it is used"
     if part == "core" and library in _IMPURE:
         return "core does no I/O and reads no clock or environment"
     return None
@@ -252,6 +254,8 @@ def test_the_scan_sees_the_package() -> None:
         ),
         ("harness/variants/build.py", "class C:\n    import keras", "at module level"),
         ("harness/core/x.py", "import scipy.special", "slow to import"),
+        ("harness/store/x.py", "def f():\n    import fsspec", "only harness/store/remote/place.py"),
+        ("harness/store/remote/place.py", "import fsspec", "slow to import"),
         ("harness/store/x.py", "import fcntl", "which Windows lacks"),
         ("harness/targets/iphone/x.py", "import os\nos.killpg(1, 9)", "which Windows lacks"),
         ("harness/wire/x.py", "pass\n" * 401, "401 lines"),

@@ -12,6 +12,7 @@ _HEAVY = (
     "keras",
     "litert_quantizer",
     "ai_edge_litert",
+    "fsspec",
     "pymobiledevice3",
     "scipy.stats",
 )
@@ -52,6 +53,8 @@ def _imported(program: str, *arguments: str) -> list[str]:
         ["explain", "--help"],
         ["rescue", "--help"],
         ["history", "--help"],
+        ["push", "--help"],
+        ["pull", "--help"],
         ["baseline", "list", "--help"],
         ["inspect", "--help"],
         ["check", "--help"],
