@@ -102,16 +102,16 @@ class Condition(Value):
 
     def _version_failure(self, own: str, called: str) -> str | None:
         asked = _numbers(self.value)
-        found = _VERSION.match(own)
-        if found is None:
-            return f"{called} is not known"
-        has = _numbers(found[0])
         # Compared in as many numbers as were asked for, so that exactly one of <, = and > holds.
-        has = (*has, 0, 0, 0, 0)[: len(asked)]
+        has = (*_numbers(own), 0, 0, 0, 0)[: len(asked)]
         if self.comparison not in _ORDERINGS:
             return self._unlike(has == asked, called)
         holds, otherwise = _ORDERINGS[self.comparison]
         return None if holds(has, asked) else f"{called} is {otherwise} {self.value}"
+
+    def is_about_unknown(self, candidate: DeviceTraits) -> bool:
+        """Whether it asks for what the candidate does not tell."""
+        return _trait_of(candidate, self.trait) is None
 
     def __str__(self) -> str:
         value = self.value
@@ -146,6 +146,15 @@ class TargetQuery(Value):
         failed = (condition.failure(candidate) for condition in self.conditions)
         return tuple(failure for failure in failed if failure)
 
+    def is_undecided(self, candidate: DeviceTraits) -> bool:
+        """Whether the candidate does not match, but only for what it does not tell."""
+        failed = [condition for condition in self.conditions if condition.failure(candidate)]
+        return (
+            candidate.kind is self.kind
+            and bool(failed)
+            and all(condition.is_about_unknown(candidate) for condition in failed)
+        )
+
     def __str__(self) -> str:
         conditions = " and ".join(map(str, self.conditions))
         return f"{self.kind} where {conditions}" if conditions else self.kind.value
@@ -160,8 +169,11 @@ def explain_no_match(query: TargetQuery, candidates: Iterable[DeviceTraits]) -> 
 def _trait_of(candidate: DeviceTraits, trait: Trait) -> str | None:
     if trait is Trait.CLASS:
         return None if candidate.is_virtual is None else "virtual" if candidate.is_virtual else "iphone"
-    found = getattr(candidate, trait.value)
-    return None if found is None else str(found)
+    if trait is Trait.IOS:
+        found = _VERSION.match(candidate.ios or "")
+        return found[0] if found else None
+    told = getattr(candidate, trait.value)
+    return None if told is None else str(told)
 
 
 def _folded(text: str, trait: Trait) -> str:

@@ -34,41 +34,47 @@ def matching_devices(query: TargetQuery) -> tuple[str, ...]:
     A phone that may be meant and does not trust this machine yet raises its Trust dialog, and is waited for.
 
     Raises:
-        TargetError: it finds none; says of each device why not.
+        TargetError: it finds none, and says of each device why not; or a phone that may be meant cannot be asked: a run
+            on fewer phones than were meant would look whole.
     """
     host = platform.node()
-    candidates: tuple[DeviceTraits, ...]
     if query.kind is DeviceKind.LOCAL:
-        candidates = (DeviceTraits(kind=DeviceKind.LOCAL, host=host),)
-    else:
-        candidates = _attached_phones(query, host)
-        if not candidates:
-            raise PhoneFailedError(Trouble.NOT_ATTACHED, "no iPhone is attached", None)
+        return tuple("local" for _ in _matching(query, (DeviceTraits(kind=DeviceKind.LOCAL, host=host),)))
+    phones = _attached_phones(query, host)
+    if not phones:
+        raise PhoneFailedError(Trouble.NOT_ATTACHED, "no iPhone is attached", None)
+    for phone in phones:
+        if phone.trouble is not None and query.is_undecided(phone_traits(phone, host)):
+            raise TargetError(
+                f"whether this phone is meant is not known: {phone.problem}",
+                where=phone.name or phone.udid,
+                next_step=f"{phone.trouble.advice} Or leave it out: … and udid!={phone.udid}",
+            )
+    found = _matching(query, tuple(phone_traits(phone, host) for phone in phones))
+    return tuple(f"iphone:{traits.udid}" for traits in found)
+
+
+def _matching(query: TargetQuery, candidates: tuple[DeviceTraits, ...]) -> tuple[DeviceTraits, ...]:
     found = tuple(candidate for candidate in candidates if query.matches(candidate))
     if not found:
-        next_step = "Change the query, or attach the phone that is meant: 'harness devices' lists those here."
-        if any(_may_match(query, candidate) for candidate in candidates):
-            next_step = Trouble.TRUST_PENDING.advice
         raise TargetError(
             f"no device here matches; {'; '.join(explain_no_match(query, candidates))}",
             where=str(query),
-            next_step=next_step,
+            next_step="Change the query, or attach the phone that is meant: 'harness devices' lists those here.",
         )
-    return tuple(f"iphone:{traits.udid}" if traits.udid else "local" for traits in found)
+    return found
 
 
-def _attached_phones(query: TargetQuery, host: str) -> tuple[DeviceTraits, ...]:
-    """The attached phones, with the class of those that the rest of ``query`` finds."""
+def _attached_phones(query: TargetQuery, host: str) -> tuple[PhoneState, ...]:
+    """The attached phones; those that only trust keeps from telling what ``query`` asks were asked for it."""
     with closing(WorkerProcess()) as worker:
-        told = {phone.udid: phone_traits(phone, host) for phone in inspect_phones(worker)}
-        unsure = tuple(udid for udid, traits in told.items() if _may_match(query, traits))
+        phones = {phone.udid: phone for phone in inspect_phones(worker)}
+        unsure = tuple(
+            phone.udid
+            for phone in phones.values()
+            if phone.trouble is Trouble.TRUST_PENDING and query.is_undecided(phone_traits(phone, host))
+        )
         if unsure:
             asked_again = inspect_phones(worker, udids=unsure, trust_s=TRUST_S)
-            told.update({phone.udid: phone_traits(phone, host) for phone in asked_again})
-    return tuple(told.values())
-
-
-def _may_match(query: TargetQuery, phone: DeviceTraits) -> bool:
-    """Whether it is only the class, which an untrusted phone does not tell, that keeps it out."""
-    guesses = (phone.model_copy(update={"is_virtual": guess}) for guess in (True, False))
-    return phone.is_virtual is None and not query.matches(phone) and any(map(query.matches, guesses))
+            phones.update({phone.udid: phone for phone in asked_again})
+    return tuple(phones.values())

@@ -21,7 +21,14 @@ def test_phones_are_chosen_by_what_they_are(desk: Desk, virtual_iphones: StartVi
     suite = desk.suite(recipes=("float32",), run=f'target = "{query}"\n')
     misspelt = desk.harness("run", suite, "--target", "iphone where oss=18", "--cache", desk.cache)
     assert_explained(misspelt, 2, "character 14", "no field 'oss'")
-    # Its class is told by a phone only once it trusts the host.
+    # Its class is told by a phone only once it trusts the host; one that might be meant is not left out unsaid.
+    phones.set_fault("trust-denied", 1)
+    denied = desk.harness(
+        "run", suite, "--target", "iphone where class=virtual and ios>18", "--cache", desk.cache
+    )
+    assert_explained(denied, 4, "Virtual iPhone 2", "whether this phone is meant is not known")
+    assert f"udid!={new}" in denied.err and "tap Trust" in denied.err
+    phones.clear_faults(phone=1)
     none = desk.harness(
         "run", suite, "--target", "iphone where class=iphone and ios>18", "--cache", desk.cache
     )

@@ -98,6 +98,22 @@ def test_what_a_phone_does_not_tell_meets_no_condition(operator: Comparison) -> 
     assert not parse_target_query(f"iphone where ios{operator}18").matches(strange)
 
 
+@pytest.mark.parametrize(
+    ("query", "is_undecided"),
+    [
+        ("iphone", False),
+        ("iphone where ios>18", True),
+        ("iphone where udid=00008130* and class=iphone and ios=18.*", True),
+        ("iphone where udid!=00008130-0001 and ios>18", False),
+        ("iphone where udid=00008130-0001", False),
+        ("local", False),
+    ],
+)
+def test_what_a_phone_does_not_tell_may_leave_a_query_undecided(query: str, is_undecided: bool) -> None:
+    assert parse_target_query(query).is_undecided(UNTRUSTED) is is_undecided
+    assert not parse_target_query(query).is_undecided(ADAS)
+
+
 @given(
     has=st.lists(st.integers(0, 30), min_size=1, max_size=4),
     asked=st.lists(st.integers(0, 30), min_size=1, max_size=4),
