@@ -137,7 +137,7 @@ def to_bytes(ranges: Ranges) -> bytes:
     """A JSON object on a line, and behind it the values that it lists.
 
     Raises:
-        ValueError: a tensor has something else than a least and a greatest value.
+        ValueError: a tensor has no least and greatest value of one shape.
     """
     header = []
     values: list[bytes] = []
@@ -145,7 +145,8 @@ def to_bytes(ranges: Ranges) -> bytes:
         if not sides:
             header.append(_TensorRange(tensor=tensor, dtype="<f4", shape=None))
             continue
-        if set(sides) != set(_SIDES) or sides["min"].shape != sides["max"].shape:
+        # What else the library notes of a tensor that only one input gave a value, it drops with the second.
+        if not sides.keys() >= set(_SIDES) or sides["min"].shape != sides["max"].shape:
             raise ValueError(f"{tensor} has {', '.join(sides)}")
         dtype = sides["min"].dtype.newbyteorder("<")
         header.append(_TensorRange(tensor=tensor, dtype=dtype.str, shape=sides["min"].shape))
