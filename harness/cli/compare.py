@@ -44,7 +44,7 @@ _BETWEEN = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--fail-if-worse", is_flag=True, help="Exit with 1 if a figure is worse (with --confirm: and stays so)."
 )
-@click.option("--runs", type=click.Path(path_type=Path), help="Where run folders are kept (reports/).")
+@click.option("--runs", help="Where runs are: a folder (reports/), or the URL of a store.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that opens from disk."
@@ -57,7 +57,7 @@ def command(
     confidence: float,
     confirm: bool,
     fail_if_worse: bool,
-    runs: Path | None,
+    runs: str | None,
     as_json: bool,
     html: Path | None,
 ) -> int:
@@ -67,7 +67,7 @@ def command(
     run are compared round by round:  harness compare RUN:float32 RUN:int8
     Of two runs on several devices those on the same model are compared, one after another.
     """
-    from harness.cli.named_runs import local_side
+    from harness.cli.named_runs import StoredSides, local_side, store_of_runs
     from harness.cli.places import runs_folder
     from harness.core.changes import Criterion
     from harness.core.comparison import compare, worse
@@ -76,16 +76,20 @@ def command(
     from harness.pipeline.report_group import device_pairs
     from harness.store.need import Need
 
-    runs = runs_folder(runs)
+    store = store_of_runs(runs)
+    folder = runs_folder(None if store or runs is None else Path(runs))
     need = Need.WHOLE if confirm else Need.REPORT
-    before, after = (local_side(name, runs, need) for name in (before, after))
+    if store is not None:
+        sides = StoredSides(store, need)
+        before, after = sides.local(before), sides.local(after)
+    before, after = (local_side(name, folder, need) for name in (before, after))
     criterion = Criterion(confidence=confidence, effect=effect, effect_points=effect_points / 100)
     comparisons = []
-    for one, other in device_pairs(before, after, runs):
-        a, b = compared_side(one, runs), compared_side(other, runs)
+    for one, other in device_pairs(before, after, folder):
+        a, b = compared_side(one, folder), compared_side(other, folder)
         comparison = compare(a.report, b.report, variants=compared_variants(a, b), criterion=criterion)
         if confirm:
-            comparison = _confirmed(comparison, a, b, runs, as_json=as_json)
+            comparison = _confirmed(comparison, a, b, folder, as_json=as_json)
         comparisons.append(comparison)
     if as_json and len(comparisons) == 1:
         click.echo(comparisons[0].model_dump_json(indent=1))

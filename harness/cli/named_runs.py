@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.places import cache_folder, runs_folder, store_address
+from harness.errors import UsageError
 from harness.store.remote.address import StoreAddress, is_url, run_in_store
 
 if TYPE_CHECKING:
@@ -45,6 +46,53 @@ def local_side(text: str, runs: Path, need: Need | None = None) -> str:
     run, colon, variant = _without_variant(text)
     found = _at_store(run, runs)
     return text if found is None else f"{_fetched(found, need)}{colon}{variant}"
+
+
+class StoredSides:
+    """The sides of a comparison by what they are called at a store: RUN, ``baseline:NAME``, ``release:NAME``."""
+
+    def __init__(self, store: RunStore, need: Need) -> None:
+        self._store = store
+        self._need = need
+
+    def local(self, text: str) -> str:
+        """What ``text`` names as a folder or a file of this machine, each with ``:VARIANT`` or without.
+
+        Raises:
+            HarnessError: the store cannot be used, or has no such run, baseline or release.
+        """
+        if is_url(text) or Path(text).exists():
+            return text
+        kind, colon, named = text.partition(":")
+        if f"{kind}:" not in _NAMED_OTHERWISE:
+            return f"{self._run(kind)}{colon}{named}"
+        name, colon, variant = named.partition(":")
+        return f"{self._baseline(name) if kind == 'baseline' else self._release(name)}{colon}{variant}"
+
+    def _run(self, name: str) -> Path:
+        return _fetched(_AtStore(self._store.place.address, name), self._need)
+
+    def _baseline(self, name: str) -> Path:
+        from harness.store.baselines import find_baseline
+        from harness.store.remote.baselines import fetch_baselines
+
+        return find_baseline(fetch_baselines(self._store, cache_folder()), name).path
+
+    def _release(self, name: str) -> Path:
+        from harness.store.remote.reports import store_history
+
+        points = store_history(self._store, cache_folder()).points
+        of_release = [point for point in points if point.release == name]
+        if not of_release:
+            known = sorted({point.release for point in points if point.release})
+            raise UsageError(
+                f"there is no run of a release {name!r}",
+                where=str(self._store),
+                next_step=f"Choose one of {', '.join(known)}."
+                if known
+                else "Name releases: harness run SUITE --release NAME.",
+            )
+        return self._run(max(of_release, key=lambda point: point.created_unix_ns).run_id)
 
 
 def open_store(text: str) -> RunStore:

@@ -81,7 +81,7 @@ def evaluation(
             next_step=f"Finish it: harness run --resume {folder.path}",
         )
     section = policy or suite.policy
-    baseline = read_baseline(section, policy_base or Path(plan.suite_path).parent)
+    baseline = baseline_of(folder, (policy, policy_base or Path(plan.suite_path).parent) if policy else None)
     workload = folder.workload()
     reference = folder.reference()
     scores = StoredScores(folder, len(workload.inputs), suite.model.output)
@@ -141,6 +141,31 @@ def read_baseline(section: PolicySection, base: Path) -> tuple[Result, ...] | No
         WireError: it cannot be read.
     """
     return read_report(base / section.baseline).results if section.baseline is not None else None
+
+
+def baseline_of(folder: RunFolder, judging: tuple[PolicySection, Path] | None) -> tuple[Result, ...] | None:
+    """The results of the baseline that ``judging`` names; none is given: the suite's own policy.
+
+    Where the file that the suite names is not on this machine, it is the run's copy of it.
+
+    Raises:
+        WireError: it cannot be read.
+    """
+    if judging is not None:
+        return read_baseline(*judging)
+    section, base = suite_of(folder).policy, Path(folder.plan().suite_path).parent
+    if section.baseline is None or _is_there(base / section.baseline):
+        return read_baseline(section, base)
+    kept = folder.baseline()
+    return kept.results if kept is not None else read_baseline(section, base)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # Below somebody else's home.
+        return False
 
 
 def variant_results(

@@ -17,7 +17,7 @@ from harness.pipeline.evaluate import read_baseline
 from harness.pipeline.prepare import open_suite_source, plan_run
 from harness.pipeline.report_group import Judging
 from harness.pipeline.run_devices import DevicesProgress, NewRun
-from harness.store import GroupFolder, RunFolder
+from harness.store import GroupFolder, RunFolder, read_report
 from harness.suite.read import read_suite
 
 
@@ -63,5 +63,9 @@ def new_run(
             folder = GroupFolder.create(runs, plan, names)
         else:
             folder = RunFolder.create(runs, plan.model_copy(update={"target": names[0]}))
+        if suite.policy.baseline is not None and judging is None:
+            # The run can be judged again where that file is not.
+            for run in folder.runs() if isinstance(folder, GroupFolder) else (folder,):
+                run.write_baseline(read_report(base / suite.policy.baseline))
         opened.pop_all()
     return NewRun(folder, tuple(targets))

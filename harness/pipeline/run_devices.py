@@ -14,7 +14,7 @@ from harness.core.report import RunReport
 from harness.core.variants import Variant
 from harness.errors import HarnessError, TargetError
 from harness.pipeline.choose_target import TargetSettings, choose_target
-from harness.pipeline.evaluate import evaluate, read_baseline, suite_of
+from harness.pipeline.evaluate import baseline_of, evaluate, suite_of
 from harness.pipeline.measure import measure
 from harness.pipeline.prepare import prepare
 from harness.pipeline.progress import Progress
@@ -136,7 +136,6 @@ def _measure(
     if plan.until_decided is None:
         measure(folder, suite.variants.specs, variants, cache, target, progress)
         return
-    section, base = judging or (suite.policy, Path(plan.suite_path).parent)
     sample_until_decided(
         folder,
         suite,
@@ -144,8 +143,8 @@ def _measure(
         cache,
         target,
         progress,
-        policy=section,
-        baseline=read_baseline(section, base),
+        policy=judging[0] if judging else suite.policy,
+        baseline=baseline_of(folder, judging),
     )
 
 

@@ -7,6 +7,7 @@
   reference.json     the source model's outputs (bytes in blobs/)
   variants/NAME.json each built variant, or why it was not built
   explanations/NAME.json  why a variant's labels differ from the reference's, once `harness explain` was asked
+  baseline.json      the report that its suite's policy compares with, as it was then
   chain.json         the steps of preparation, where the suite asks for them
   schedule.json      the jobs in order; grows where sampling goes on until decided
   sampling_end.json  why that stopped
@@ -190,6 +191,14 @@ class RunFolder:
         """Why the variant's labels differ from the reference's; ``None`` where nobody asked."""
         path = self.path / "explanations" / f"{variant}.json"
         return read_value(path, Explanation, next_step=_DAMAGED) if path.is_file() else None
+
+    def write_baseline(self, report: RunReport) -> None:
+        write_text(self.path / "baseline.json", report.model_dump_json() + "\n")
+
+    def baseline(self) -> RunReport | None:
+        """What the suite's policy compared with when the run was planned; ``None`` where it names no baseline."""
+        path = self.path / "baseline.json"
+        return read_report(path) if path.is_file() else None
 
     def write_schedule(self, jobs: tuple[ScheduledJob, ...], order: tuple[int, ...] | None = None) -> None:
         write_value(self.path / "schedule.json", Schedule(jobs=jobs, order=order))

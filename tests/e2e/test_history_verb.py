@@ -146,6 +146,21 @@ def test_a_baseline_gates_a_later_run(desk: Desk, run: RunFolder) -> None:
     assert {len(one.runs) for one in series(desk)} == {1}
 
 
+def test_a_run_is_judged_again_where_its_baseline_is_not(desk: Desk, run: RunFolder) -> None:
+    """On another machine the suite's path leads nowhere."""
+    assert desk.harness("baseline", "set", run.path).status == 0
+    relative = '[[policy.rules]]\nmetric = "file_size"\nrelative_to = "baseline"\nmax_factor = 1.0\n'
+    suite = desk.suite(policy=f'[policy]\nbaseline = "reports/baselines/tiny.json"\n{relative}')
+    assert desk.harness("run", suite).status == 0
+    (desk.runs / "baselines" / "tiny.json").unlink()
+    gated = desk.newest().path
+    assert desk.harness("gate", gated).status == 0
+    strict = desk.write("strict.toml", suite.read_text().replace("max_factor = 1.0", "max_factor = 0.9"))
+    assert_explained(desk.harness("gate", gated, "--policy", strict), 2, "tiny.json")
+    (gated / "baseline.json").unlink()
+    assert_explained(desk.harness("gate", gated), 2, "tiny.json")
+
+
 def test_a_run_that_did_not_pass_is_no_baseline_unless_it_is_insisted_on(desk: Desk) -> None:
     desk.tensors()
     failing = desk.suite(policy=AGREES + '[[policy.rules]]\nmetric = "file_size"\nmax_mb = 0.000001\n')

@@ -116,6 +116,18 @@ def test_a_run_is_seen_from_another_machine(
     assert other.harness("report", f"{store}/{names[0]}", "--html", "page.html").status == 0
     assert "data:image/" in (other.folder / "page.html").read_text()
 
+    assert other.harness("baseline", "set", f"{store}/{names[0]}", "--runs", store).status == 0
+    assert names[0] in other.harness("baseline", "list", "--runs", store).out
+    assert other.harness("baseline", "show", "tiny", "--runs", store, "--json").out == here
+    for before in ("release:1.0", "baseline:tiny", names[0]):
+        compared = other.harness("compare", before, "release:2.0:float16", "--runs", store, "--json")
+        assert compared.status == 0, compared
+        sides = json.loads(compared.out)
+        assert [sides["run_a"], sides["run_b"]] == names
+    assert_explained(other.harness("compare", "release:3.0", names[0], "--runs", store), 2, "release '3.0'")
+    assert_explained(other.harness("compare", "baseline:x", names[0], "--runs", store), 2, "baseline 'x'")
+    assert not other.runs.exists()
+
     monkeypatch.setenv("HARNESS_STORE", store)
     assert other.harness("report", names[0], "--json").out == here
     label = other.harness("label", f"{names[0]}:float16", desk.folder / "photos" / "photo00.png", "--json")
