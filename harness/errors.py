@@ -11,6 +11,7 @@
     ├── StoreError                2  a store of runs: out of reach, refuses, holds what it should not
     ├── BuildError                3  a variant could not be built (the run goes on without it)
     └── TargetError               4  the runner or the device: missing, unreachable, gone
+        └── TargetBusyError       4  another harness works on it
 
 Each carries what was wrong (``problem``), where (``where``) and what to do next (``next_step``).
 The command line catches ``HarnessError`` once, at the top, and prints it without a traceback.
@@ -90,3 +91,7 @@ class TargetError(HarnessError):
     """The target (a runner, a device) cannot be used or was lost."""
 
     exit_status = ExitStatus.TARGET
+
+
+class TargetBusyError(TargetError):
+    """Another harness works on the device; nothing was done on it."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from harness.core.device_group import GroupReport
 from harness.core.report import RunReport
 from harness.core.variants import Variant
-from harness.errors import HarnessError, TargetError
+from harness.errors import HarnessError, TargetBusyError, TargetError
 from harness.pipeline.choose_target import TargetSettings, choose_target
 from harness.pipeline.evaluate import baseline_of, evaluate, suite_of
 from harness.pipeline.measure import measure
@@ -50,7 +50,7 @@ def run_on_device(
     """Prepare the run, measure what has not been measured, and write its report.
 
     ``opened`` is the target of a new run, closed here. A new run that cannot be prepared is removed: it would end the
-    same way again.
+    same way again; so is one whose device another harness works on.
 
     Raises:
         HarnessError: whatever kept it from being prepared, or the target from being used.
@@ -63,7 +63,12 @@ def run_on_device(
                 variants = _prepared(folder, settings.cache, progress, is_new=opened is not None)
                 target = opened or _choose(folder, settings, progress)
                 closing_target.callback(target.close)
-                _measure(folder, variants, settings, target, progress, judging)
+                try:
+                    _measure(folder, variants, settings, target, progress, judging)
+                except TargetBusyError:
+                    if opened is not None and not folder.has_begun:
+                        folder.discard()
+                    raise
         report = evaluate(folder, *(judging or ()))
         folder.write_report(report)
     return report
@@ -105,6 +110,8 @@ def run_on_devices(
             by_run = dict(zip([run.path for run in runs], opened, strict=True)) if opened else {}
             errors = _measure_all(open_runs, variants, settings, progress, judging, by_run)
             if len(errors) == len(runs):
+                if opened and all(isinstance(error, TargetBusyError) for error in errors):
+                    group.discard()
                 raise errors[0]
         report = report_group(group, judging)
         for run, device in zip(runs, report.devices, strict=True):

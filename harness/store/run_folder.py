@@ -253,6 +253,11 @@ class RunFolder:
         shutil.rmtree(self.path)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a job was given to the device."""
+        return any(self.path.glob("jobs/*/events.jsonl")) or any(self.path.glob("jobs/*/outcome.json"))
+
+    @property
     def is_complete(self) -> bool:
         """Whether every job of the schedule has ended, and none will be added.
 

@@ -105,6 +105,7 @@ def test_a_phone_from_doctor_to_a_killed_run(desk: Desk, phone: BackgroundPhones
     folder = wait_until_measuring(desk, process, 0)
     held = desk.harness("run", suite, "--target", "iphone", "--cache", desk.cache)
     assert_explained(held, 4, "another harness", str(process.pid), folder.path.name)
+    assert [one.path for one in list_runs(desk.runs)] == [folder.path]
     examined = desk.harness("doctor", "--target", "iphone")
     assert examined.status == 4 and "another harness" in examined.out
     os.kill(process.pid, signal.SIGKILL)

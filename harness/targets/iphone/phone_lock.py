@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.core.value import Value
-from harness.errors import TargetError
+from harness.errors import TargetBusyError, TargetError
 from harness.wire.strict_json import parse_object
 
 
@@ -46,7 +46,8 @@ class PhoneLock:
         """Take the phone; nothing happens where it is held already.
 
         Raises:
-            TargetError: another harness holds it, or the lock file cannot be opened.
+            TargetBusyError: another harness holds it.
+            TargetError: the lock file cannot be opened.
         """
         if self._lock.is_locked:
             return
@@ -57,7 +58,7 @@ class PhoneLock:
                 folder.chmod(0o1777)
             self._lock.acquire()
         except Timeout:
-            raise TargetError(
+            raise TargetBusyError(
                 f"another harness works on this phone: {_holder(self._holder_path)}",
                 where=self._udid,
                 next_step="Wait for it, end it, or name another phone: --target iphone:UDID.",
