@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import make_op_lists
 from harness.models.op_lists import builtin_names, litert_ops, mobile_2016_ops, tflite_lowerings
 
-FIXTURES = Path(__file__).parents[3] / "fixtures"
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_builtin_operator_of_the_installed_schema_is_listed() -> None:
@@ -26,21 +26,17 @@ def test_every_builtin_operator_of_the_installed_schema_is_listed() -> None:
 def test_the_installed_runtime_resolves_the_listed_versions_and_no_later_ones() -> None:
     # In a process of its own: a runtime that is asked odd questions may crash.
     question = (
-        "import json, make_op_lists as m;"
+        "import json; from fixtures import make_op_lists as m;"
         "print(json.dumps({name: m.latest_version(code) for code, name in m.builtin_operators().items()}))"
     )
     asked = subprocess.run(
-        [sys.executable, "-c", question], cwd=FIXTURES, capture_output=True, text=True, check=True
+        [sys.executable, "-c", question], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert json.loads(asked.stdout.splitlines()[-1]) == dict(litert_ops().builtin)
 
 
 @pytest.mark.slow
 def test_the_installed_runtime_resolves_the_listed_custom_operators() -> None:
-    spec = importlib.util.spec_from_file_location("make_op_lists", FIXTURES / "make_op_lists.py")
-    assert spec is not None and spec.loader is not None
-    make_op_lists = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_op_lists)
     assert all(make_op_lists.has_custom(name) for name in litert_ops().custom)
     assert not make_op_lists.has_custom("MaxUnpooling2D")
 
