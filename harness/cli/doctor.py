@@ -63,6 +63,7 @@ def run_checks() -> list[Check]:
         _runner(),
         _writable("cache", cache_folder(), "Set HARNESS_CACHE to a folder that you may write to."),
         _writable("runs", runs_folder(None), "Use --runs with a folder that you may write to."),
+        *_store(),
     ]
 
 
@@ -143,6 +144,23 @@ def _runner() -> Check:
         True,
         f"{said.get('version')} ({said.get('platform')}) with LiteRT {runtime.version}: {runner}",
     )
+
+
+def _store() -> list[Check]:
+    """Whether the store that ``HARNESS_STORE`` names answers; a run can do without it."""
+    from harness.cli.named_runs import open_store
+    from harness.cli.places import store_address
+    from harness.errors import HarnessError
+
+    address = store_address(None)
+    if address is None:
+        return []
+    try:
+        store = open_store(address)
+        found = f"{store}" if store.check() else f"{store}, which the first run that is sent makes a store"
+    except HarnessError as error:
+        return [Check("store", False, str(error), error.next_step, is_needed=False)]
+    return [Check("store", True, found)]
 
 
 def _writable(name: str, folder: Path, next_step: str) -> Check:

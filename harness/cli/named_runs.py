@@ -95,6 +95,19 @@ class StoredSides:
         return self._run(max(of_release, key=lambda point: point.created_unix_ns).run_id)
 
 
+def refuse_copy(folder: Path) -> None:
+    """
+    Raises:
+        UsageError: it is what was fetched of a run at a store, which a run cannot go on in.
+    """
+    if (cache_folder() / "stores").resolve() in folder.resolve().parents:
+        raise UsageError(
+            "is a copy of what was needed of a run at a store",
+            where=str(folder),
+            next_step=f"Bring the whole run: harness pull {folder.name} --store STORE, and resume that.",
+        )
+
+
 def open_store(text: str) -> RunStore:
     """The store at a URL or in a folder."""
     from harness.store.remote.run_store import RunStore

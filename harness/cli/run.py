@@ -182,6 +182,10 @@ def _judging(policy_path: Path) -> tuple[PolicySection, Path]:
 
 
 def _resumed(named: Path | None, runs: Path) -> RunFolder | GroupFolder:
+    from harness.cli.named_runs import refuse_copy
     from harness.store import latest_incomplete_run, open_run
 
-    return open_run(named, runs) if named else latest_incomplete_run(runs)
+    if named is None:
+        return latest_incomplete_run(runs)
+    refuse_copy(named)
+    return open_run(named, runs)

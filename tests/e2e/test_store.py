@@ -152,6 +152,9 @@ def test_an_interrupted_run_is_finished_on_another_machine(
 
     other = another_machine(desk, tmp_path / "other", monkeypatch)
     assert_explained(other.harness("history", "--runs", store), 2, store)
+    assert other.harness("report", f"{store}/{cut.path.name}").status == 0
+    (copy,) = (other.cache / "stores").glob(f"*/{cut.path.name}")
+    assert_explained(other.harness("run", "--resume", copy), 2, "is a copy")
     assert other.harness("pull", f"{store}/{cut.path.name}").status == 0
     pulled = other.newest()
     assert not pulled.is_complete
@@ -176,8 +179,9 @@ def test_a_store_that_cannot_be_reached_changes_no_verdict(
     failing = desk.suite(policy='[[policy.rules]]\nmetric = "file_size"\nmax_mb = 0.001\n')
     monkeypatch.setenv("HARNESS_STORE", store)
     assert desk.harness("run", failing).status == 1
+    doctor = desk.harness("doctor")
+    assert doctor.status == 0 and "! store" in doctor.out and store in doctor.out
     assert_explained(desk.harness("push", run.path, "--store", store), 2, store, "cannot be")
-    assert_explained(desk.harness("history", "--runs", store), 2, store)
 
 
 def test_a_store_that_cannot_be_used_is_told_before_anything_runs(desk: Desk) -> None:
@@ -287,7 +291,8 @@ def test_the_index_follows_the_store(
     kept = later | {"plan": later["plan"] | {"run_id": "kept"}}
     s3.pipe(f"{store}/baselines/kept.json", json.dumps(kept).encode())
     s3.pipe(f"{store}/runs/broken/report.json", b'{"plan": ')
-    assert look() == ({3}, 3)
+    s3.pipe(f"{store}/runs/empty/report.json", b"")
+    assert look() == ({3}, 4)
     assert look() == ({3}, 0)
     answer = desk.harness("history", "--runs", store)
     assert f"left out: {store}/runs/broken/report.json: not valid JSON" in answer.err
@@ -297,7 +302,8 @@ def test_the_index_follows_the_store(
     assert "9.9" in {point.release for one in series(desk, "--runs", store) for point in one.runs}
     s3.rm(f"{store}/runs/later", recursive=True)
     s3.rm(f"{store}/baselines", recursive=True)
-    s3.rm(f"{store}/runs/broken", recursive=True)
+    for name in ("broken", "empty"):
+        s3.rm(f"{store}/runs/{name}", recursive=True)
     assert look() == ({1}, 0)
 
 

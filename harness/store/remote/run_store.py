@@ -115,7 +115,7 @@ class RunStore:
             return None
         if size_bytes > limit_bytes:
             raise self._wrong(name, f"has {size_bytes} bytes, more than {limit_bytes}")
-        return self.place.read(name, 0, limit_bytes)
+        return self.place.read(name, 0, size_bytes)
 
     def _parsed(self, data: bytes, name: str, kind: type[V]) -> V:
         try:
