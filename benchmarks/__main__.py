@@ -28,6 +28,7 @@ from benchmarks.run_overhead import run_overhead
 from benchmarks.runner_latency import runner_latency
 from benchmarks.runner_memory import runner_memory
 from benchmarks.second_build import second_build
+from benchmarks.store_history import store_history
 from benchmarks.table import result_table
 from benchmarks.workspace import ROOT, Workspace
 from harness import __version__
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "report_samples": report_samples,
     "decision_rates": decision_rates,
     "real_a_a": real_a_a,
+    "store_history": store_history,
     "phone_push": phone_push,
     "phone_second_run": phone_second_run,
     "phone_fleet": phone_fleet,
