@@ -44,7 +44,9 @@ class TransferProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        # Without a terminal it would print an empty line.
+        if self._live.live.is_started:
+            self._live.stop()
 
     def begins(self, total_bytes: int, files: int) -> None:
         del files

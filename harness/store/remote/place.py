@@ -36,19 +36,9 @@ _DRIVERS: Final = {
     "ssh": "paramiko",
     "smb": "smbprotocol",
 }
-# What a driver says of a file that tells whether it changed since.
-_MARKS: Final = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "content_md5",
-    "LastModified",
-    "last_modified",
-    "updated",
-    "modified",
-    "mtime",
-    "created",
-)
+# What a driver tells a file's content by; else when it was written.
+_ETAGS: Final = ("ETag", "etag", "md5Hash", "content_md5")
+_TIMES: Final = ("LastModified", "last_modified", "updated", "modified", "mtime", "created")
 _DRIVER_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "file": {"auto_mkdir": True},
     # A wait ends after half a minute or so, not after the drivers' own several minutes.
@@ -115,8 +105,8 @@ class StorePlace:
         for path, about in found.items():
             name = path.lstrip("/").removeprefix(root)
             size_bytes = int(about.get("size") or 0)
-            marks = [str(about[key]) for key in _MARKS if about.get(key) is not None]
-            listed[name] = (size_bytes, "|".join([str(size_bytes), *marks]))
+            told = next((about[key] for key in (*_ETAGS, *_TIMES) if about.get(key) is not None), "")
+            listed[name] = (size_bytes, f"{size_bytes} {told}")
         return listed
 
     def write(self, name: str, data: bytes) -> None:
