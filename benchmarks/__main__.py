@@ -21,6 +21,7 @@ from benchmarks.page import performance_page
 from benchmarks.phone_fleet import phone_first_sample, phone_fleet
 from benchmarks.phone_push import phone_push, phone_second_run
 from benchmarks.real_a_a import real_a_a
+from benchmarks.reference_cores import reference_cores
 from benchmarks.report_samples import report_samples
 from benchmarks.report_time import report_time
 from benchmarks.result import NotMeasured, Record, Result
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "decision_rates": decision_rates,
     "real_a_a": real_a_a,
     "store_history": store_history,
+    "reference_cores": reference_cores,
     "phone_push": phone_push,
     "phone_second_run": phone_second_run,
     "phone_fleet": phone_fleet,

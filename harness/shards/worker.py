@@ -85,6 +85,8 @@ class ShardWorker:
 
     def _placed(self, request: ShardRequest) -> PlacedSource:
         with self._lock:
+            if self._closed:
+                raise _interrupted()
             return place_source(request.engine.source, self._store, Path(self._folder.name))
 
     def _taken(self, key: str) -> EngineProcess | None:
@@ -100,7 +102,7 @@ class ShardWorker:
     def _started(self, request: ShardRequest, placed: PlacedSource) -> EngineProcess:
         with self._lock:
             if self._closed:
-                raise HarnessError("was interrupted", next_step="Run the command again.")
+                raise _interrupted()
             surplus = len(self._busy) + len(self._idle) - self._processes + 1
             ended, self._idle = self._idle[: max(0, surplus)], self._idle[max(0, surplus) :]
             process = EngineProcess(
@@ -126,3 +128,7 @@ class ShardWorker:
         with self._lock:
             self._busy.discard(process)
         process.close()
+
+
+def _interrupted() -> HarnessError:
+    return HarnessError("was interrupted", next_step="Run the command again.")
