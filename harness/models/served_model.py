@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from harness.models.graph_ends import refuse_writing
 class ServedModel:
     """``function`` takes tensors by the names of ``inputs`` and gives tensors by name, ``output`` among them.
 
-    ``inputs`` are ``tf.TensorSpec``. ``loaded`` owns the variables and must outlive the function.
+    ``inputs`` are ``tf.TensorSpec``. ``loaded`` owns the variables and must outlive the function. ``assigned`` are the
+    variables that a call may change: all, where it assigns to any.
     """
 
     loaded: object
     function: Callable[..., Mapping[str, Any]]
     inputs: Mapping[str, Any]
     output: str
+    assigned: Sequence[Any]
 
 
 def load_served(folder: Path, io: ModelIO) -> ServedModel:
@@ -51,8 +53,16 @@ def load_served(folder: Path, io: ModelIO) -> ServedModel:
         if io.input:
             choose_entry("input", {name: f"{key}_{name}:0" for name in inputs}, io.input)
         outputs = dict.fromkeys(function.structured_outputs, "")
-        return ServedModel(loaded, function, inputs, choose_entry("output", outputs, io.output))
+        return ServedModel(
+            loaded, function, inputs, choose_entry("output", outputs, io.output), _assigned(function)
+        )
     except ModelError as error:
         if error.where is not None:
             raise
         raise ModelError(error.problem, where=where, next_step=error.next_step) from error
+
+
+def _assigned(function: Any) -> Sequence[Any]:
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    return list(function.variables) if any(node.op.startswith("Assign") for node in nodes) else []

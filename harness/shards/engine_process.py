@@ -2,9 +2,9 @@
 
 A model that crashes its engine is an error here, and no engine is imported by the caller. Both sides speak over the
 process's standard input and output. First comes what is opened, one JSON object on a line; then for each part a line
-``{"payload_bytes": [n, ...], ...}`` with that many bytes behind it. The process answers each with lines
-``{"done": inputs}`` as it goes and at the end with ``{"answer_bytes": n}`` and the bytes, or with an ``error`` of kind,
-problem, where and next_step. ``harness.shards.engine_server`` is the other side.
+``{"payload_bytes": [n, ...], "part": {...}}`` with that many bytes behind it. The process answers each with a line
+``{"answer_bytes": n}`` and the bytes, or with an ``error`` of kind, problem, where and next_step.
+``harness.shards.engine_server`` is the other side.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from harness.core.value import Value
@@ -25,7 +25,7 @@ LARGEST_ANSWER_BYTES: Final = 1 << 31
 
 _LAST_WORDS_CHARACTERS: Final = 400
 _LONGEST_LINE_BYTES: Final = 1 << 20
-_DYING_S: Final = 10.0
+_DYING_S: Final = 5.0
 _ERRORS: Final[dict[str, type[HarnessError]]] = {
     kind.__name__: kind for kind in (ModelError, WorkloadError, WireError, BuildError)
 }
@@ -62,13 +62,8 @@ class EngineProcess:
             unless_started.pop_all()
         self._opening: bytes | None = opening.model_dump_json().encode() + b"\n"
 
-    def run(
-        self,
-        part: Value,
-        payload: Sequence[bytes | memoryview],
-        on_done: Callable[[int], None] | None = None,
-    ) -> bytes:
-        """What the engine answers to ``part``; ``on_done`` hears how many inputs of it are done.
+    def run(self, part: Value, payload: Sequence[bytes | memoryview]) -> bytes:
+        """What the engine answers to ``part``.
 
         Raises:
             ModelError, WorkloadError, WireError, BuildError: the process says so, or it died. Either way it is of no
@@ -76,7 +71,7 @@ class EngineProcess:
         """
         try:
             self._send(part, payload)
-            return self._answer(on_done)
+            return self._answer()
         except BaseException:
             self.kill()
             raise
@@ -115,26 +110,21 @@ class EngineProcess:
             # It died; what it said before is read by whoever waits for the answer.
             return
 
-    def _answer(self, on_done: Callable[[int], None] | None) -> bytes:
+    def _answer(self) -> bytes:
         from_process = self._process.stdout
         assert from_process is not None
-        while line := from_process.readline(_LONGEST_LINE_BYTES):
-            try:
-                message = parse_object(line)
-            except ValueError:
-                # A crash cut it off.
-                break
-            if "error" in message:
-                raise self._told(message["error"])
-            size = message.get("answer_bytes")
-            if isinstance(size, int) and 0 <= size <= LARGEST_ANSWER_BYTES:
-                answer = from_process.read(size)
-                if len(answer) == size:
-                    return answer
-                break
-            done = message.get("done")
-            if isinstance(done, int) and on_done is not None:
-                on_done(done)
+        try:
+            message = parse_object(from_process.readline(_LONGEST_LINE_BYTES))
+        except ValueError:
+            # Nothing, or what a crash cut off.
+            raise self._death() from None
+        if "error" in message:
+            raise self._told(message["error"])
+        size = message.get("answer_bytes")
+        if isinstance(size, int) and 0 <= size <= LARGEST_ANSWER_BYTES:
+            answer = from_process.read(size)
+            if len(answer) == size:
+                return answer
         raise self._death()
 
     def _told(self, error: object) -> HarnessError:
@@ -150,16 +140,18 @@ class EngineProcess:
             # Its output has ended, and a core may still be written.
             status = self._process.wait(_DYING_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+            return self._failed(f"{self._engine} gave an answer that cannot be read")
         last_words = self._tail()
         if status < 0:
             how = signal_name(status)
             if how == "SIGKILL":
                 how += ", perhaps for lack of memory"
-            problem = f"the model crashed {self._engine} ({how})"
-        else:
-            problem = f"{self._engine} ended with status {status}" + (f": {last_words}" if last_words else "")
+            return self._failed(f"the model crashed {self._engine} ({how})")
+        return self._failed(
+            f"{self._engine} ended with status {status}" + (f": {last_words}" if last_words else "")
+        )
+
+    def _failed(self, problem: str) -> ModelError:
         return ModelError(
             problem,
             where=self._model,

@@ -19,14 +19,12 @@ Opening = TypeVar("Opening", bound=Value)
 Part = TypeVar("Part", bound=Value)
 
 Payload: TypeAlias = Sequence[memoryview]
-Report: TypeAlias = Callable[[int], None]
-"""Called with the number of inputs of this part that are done."""
 
 
 def serve(
     opening_type: type[Opening],
     part_type: type[Part],
-    open_engine: Callable[[Opening], Callable[[Part, Payload, Report], bytes]],
+    open_engine: Callable[[Opening], Callable[[Part, Payload], bytes]],
 ) -> int:
     """Answer until standard input ends; the engine is opened once, with the first part. Returns the exit status.
 
@@ -48,7 +46,7 @@ def serve(
         try:
             if engine is None:
                 engine = open_engine(opening)
-            answer = engine(part, payload, lambda done: _tell(answers, {"done": done}))
+            answer = engine(part, payload)
         except HarnessError as error:
             told = {
                 "kind": type(error).__name__,

@@ -190,5 +190,8 @@ def _shards(engine: RangesEngine, calibration: CalibrationData, dtype: np.dtype[
         yield Shard(request, partial(_samples, calibration, first, request.count, dtype))
 
 
-def _samples(calibration: CalibrationData, first: int, count: int, dtype: np.dtype[Any]) -> Sequence[bytes]:
-    return [calibration.part(first, count).astype(dtype.newbyteorder("<")).tobytes()]
+def _samples(
+    calibration: CalibrationData, first: int, count: int, dtype: np.dtype[Any]
+) -> Sequence[memoryview]:
+    samples = calibration.part(first, count).astype(dtype.newbyteorder("<"), order="C", copy=False)
+    return [samples.data.cast("B")]

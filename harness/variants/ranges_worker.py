@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.shards.engine_server import Payload, Report, serve
+from harness.shards.engine_server import Payload, serve
 from harness.shards.request import RangesEngine, records_of
 from harness.shards.worker import EngineOpening, ShardPart
 from harness.variants.activation_ranges import to_bytes
 from harness.variants.quantize import kept_in_float, recipe_manager, refused, with_signature
 
 
-def open_ranges(opening: EngineOpening) -> Callable[[ShardPart, Payload, Report], bytes]:
+def open_ranges(opening: EngineOpening) -> Callable[[ShardPart, Payload], bytes]:
     """What gives the ranges of a shard's samples, by ``harness.variants.activation_ranges.to_bytes``."""
     from litert_quantizer.calibrator import CalibrationMode, Calibrator
     from litert_quantizer.utils import qsv_utils
@@ -37,15 +37,14 @@ def open_ranges(opening: EngineOpening) -> Callable[[ShardPart, Payload, Report]
             qsv_update_func=qsv_utils.min_max_update,
         )
 
-    def watch(part: ShardPart, payload: Payload, report: Report) -> bytes:
+    def watch(part: ShardPart, payload: Payload) -> bytes:
         del part
         calibrator.reset_model_qsvs()
-        for done, sample in enumerate(records_of(engine.sample, payload[0]), start=1):
+        for sample in records_of(engine.sample, payload[0]):
             with refused():
                 # One call for each: it resets the model's variables at its end, and what one sample left in them
                 # is not the next one's.
                 calibrator.calibrate({signature: [{input_name: np.ascontiguousarray(sample)}]}, manager)
-            report(done)
         with refused():
             return to_bytes(calibrator.get_model_qsvs())
 

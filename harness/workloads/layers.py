@@ -33,9 +33,9 @@ class LayersOpening(Value):
 
 
 class LayersPart(Value):
-    """The inputs that are sent, by their numbers in the workload."""
+    """One more input, by its number in the workload; what is answered is about all that were sent so far."""
 
-    positions: tuple[Count, ...]
+    position: Count
 
 
 def compare_layers(
@@ -57,25 +57,20 @@ def compare_layers(
     """
     for given in workload.tensors:
         store.verify(given.records)
-    payload = [
-        b"".join(each)
-        for each in zip(
-            *(read_inputs(workload, store, slice(position, position + 1)) for position in positions),
-            strict=True,
-        )
-    ]
+    opening = LayersOpening(
+        base=str(base.absolute()), variant=str(variant.absolute()), inputs=input_tensors(workload)
+    )
     process = EngineProcess(
         "harness.workloads.layers_worker",
-        LayersOpening(
-            base=str(base.absolute()), variant=str(variant.absolute()), inputs=input_tensors(workload)
-        ),
-        model=str(variant),
+        opening,
+        model=opening.variant,
         engine=engine_name(SourceFormat.TFLITE),
     )
+    answer = b"[]"
     with closing(process):
-        answer = process.run(
-            LayersPart(positions=tuple(positions)),
-            payload,
-            None if on_progress is None else lambda done: on_progress(done, len(positions)),
-        )
+        for done, position in enumerate(positions, start=1):
+            records = read_inputs(workload, store, slice(position, position + 1))
+            answer = process.run(LayersPart(position=position), records)
+            if on_progress is not None:
+                on_progress(done, len(positions))
     return _OPERATIONS.validate_json(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.core.agreement import dequantize
 from harness.core.layer_blame import OperationError
-from harness.shards.engine_server import Payload, Report, serve
+from harness.shards.engine_server import Payload, serve
 from harness.shards.request import InputTensor, records_of
 from harness.workloads.layers import LayersOpening, LayersPart
 from harness.workloads.reference_litert import LitertModel, failing, quantization_of
@@ -70,36 +70,22 @@ class _Side:
         return dequantize(raw, quantization_of(detail))
 
 
-def open_layers(opening: LayersOpening) -> Callable[[LayersPart, Payload, Report], bytes]:
-    """What compares the tensors of the two on some inputs, and answers with the operations' errors as JSON."""
+def open_layers(opening: LayersOpening) -> Callable[[LayersPart, Payload], bytes]:
+    """What compares the tensors of the two on one input more, and answers with the operations' errors as JSON."""
     base, variant = (_Side.open(path, opening.inputs) for path in (opening.base, opening.variant))
+    errors = {
+        name: _Error()
+        for name, detail in base.made.items()
+        if name in variant.made and np.dtype(detail["dtype"]).kind == "f"
+    }
 
-    def compare(part: LayersPart, payload: Payload, report: Report) -> bytes:
+    def compare(part: LayersPart, payload: Payload) -> bytes:
         records = [
             records_of(item.encoding, buffer) for item, buffer in zip(opening.inputs, payload, strict=True)
         ]
-        return _compare(base, variant, records, part.positions, report)
-
-    return compare
-
-
-def _compare(
-    base: _Side,
-    variant: _Side,
-    records: Sequence[NDArray[Any]],
-    positions: Sequence[int],
-    report: Report,
-) -> bytes:
-    shared = [
-        name
-        for name, detail in base.made.items()
-        if name in variant.made and np.dtype(detail["dtype"]).kind == "f"
-    ]
-    errors = {name: _Error() for name in shared}
-    for index, position in enumerate(positions):
         for side in (base, variant):
-            side.model.set_inputs(records, index)
-            with failing(f"run input {position}", side.model.path):
+            side.model.set_inputs(records, 0)
+            with failing(f"run input {part.position}", side.model.path):
                 side.model.interpreter.invoke()
         for name, error in errors.items():
             of_base, of_variant = base.value(base.made[name]), variant.value(variant.made[name])
@@ -107,8 +93,9 @@ def _compare(
                 error.add(of_base, of_variant)
             else:
                 error.finite = False
-        report(index + 1)
-    return json.dumps([one.model_dump(mode="json") for one in _operations(base, errors)]).encode()
+        return json.dumps([one.model_dump(mode="json") for one in _operations(base, errors)]).encode()
+
+    return compare
 
 
 def _operations(base: _Side, errors: dict[str, _Error]) -> list[OperationError]:

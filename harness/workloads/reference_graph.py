@@ -174,7 +174,12 @@ def _served(folder: Path, io: ModelIO) -> _Runnable:
         for name, spec in specs.items()
     ]
 
+    # A recurrent model keeps its state in variables: it must not see the inputs before.
+    as_loaded = [(variable, tf.identity(variable)) for variable in model.assigned]
+
     def run(values: Sequence[Any]) -> Array:
+        for variable, value in as_loaded:
+            variable.assign(value)
         tensors = {name: tf.constant(value) for name, value in zip(specs, values, strict=True)}
         return np.asarray(model.function(**tensors)[model.output])
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.models.source import SourceFormat
-from harness.shards.engine_server import Payload, Report, serve
+from harness.shards.engine_server import Payload, serve
 from harness.shards.request import ReferenceEngine, records_of
 from harness.shards.worker import EngineOpening, ShardPart
 from harness.workloads.fitting import Rows
 
 
-def open_reference(opening: EngineOpening) -> Callable[[ShardPart, Payload, Report], bytes]:
+def open_reference(opening: EngineOpening) -> Callable[[ShardPart, Payload], bytes]:
     """What computes the outputs ``[count, classes]`` of a shard, as little-endian float32."""
     engine = opening.engine
     assert isinstance(engine, ReferenceEngine)
@@ -23,26 +23,20 @@ def open_reference(opening: EngineOpening) -> Callable[[ShardPart, Payload, Repo
         from harness.workloads.reference_graph import open_graph_of_files
 
         of_files = open_graph_of_files(opening.source, engine)
-        return lambda part, payload, report: _joined(of_files(payload, part.names), report)
+        return lambda part, payload: _joined(of_files(payload, part.names))
     rows = _open(opening.source, engine)
 
-    def compute(part: ShardPart, payload: Payload, report: Report) -> bytes:
+    def compute(part: ShardPart, payload: Payload) -> bytes:
         records = [
             records_of(item.encoding, buffer) for item, buffer in zip(engine.inputs, payload, strict=True)
         ]
-        return _joined(rows(records, part.first), report)
+        return _joined(rows(records, part.first))
 
     return compute
 
 
-def _joined(rows: Iterator[NDArray[np.float32]], report: Report) -> bytes:
-    found = []
-    done = 0
-    for some in rows:
-        found.append(some.astype("<f4", copy=False).tobytes())
-        done += len(some)
-        report(done)
-    return b"".join(found)
+def _joined(rows: Iterator[NDArray[np.float32]]) -> bytes:
+    return b"".join(some.astype("<f4", copy=False).tobytes() for some in rows)
 
 
 def _open(source: str, engine: ReferenceEngine) -> Rows:

@@ -90,6 +90,24 @@ def test_a_saved_model_of_tensorflow_2_in_batches(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.concatenate(rows), expected, atol=1e-4)
 
 
+def test_a_saved_model_that_counts_its_calls(tmp_path: Path) -> None:
+    class Counting(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = tf.Variable(0.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.float32, name="x")])
+        def serve(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            self.calls.assign_add(1.0)
+            return {"y": x + self.calls}
+
+    module = Counting()
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    records = tiny_graphs.numbers(3, 1, 4)
+    rows = list(batches(tmp_path, records, ModelIO(), SourceFormat.SAVED_MODEL))
+    np.testing.assert_array_equal(np.concatenate(rows), records[:, 0] + 1)
+
+
 def test_a_free_batch_that_the_graph_does_not_keep(tmp_path: Path) -> None:
     def build() -> None:
         x = v1.placeholder(tf.float32, [None, 4], "x")
