@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,7 +10,6 @@ from pathlib import Path
 from harness.core.events import Event, TargetClass
 from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome
-from harness.core.value import Value
 from harness.errors import TargetError
 from harness.targets.base import OnEvent, TargetWatcher
 from harness.targets.iphone.ending import outcome_of_evidence
@@ -36,17 +34,9 @@ from harness.targets.iphone.messages import (
 from harness.targets.iphone.phone_lock import PhoneLock
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import PhoneFailedError, WorkerProcess
+from harness.targets.run_token import run_token
 from harness.wire.event_log import EventLogReader
 from harness.wire.job_folder import job_folder
-from harness.wire.strict_json import read_value, write_value
-
-_TOKEN_FILE = "phone_token.json"
-
-
-class PhoneToken(Value):
-    """``<run>/phone_token.json``: by which a phone's job folders are known to be this run's."""
-
-    token: str
 
 
 class IphoneTarget:
@@ -125,7 +115,7 @@ class IphoneTarget:
                 udid=self.udid,
                 root=str(root.resolve()),
                 jobs=tuple(job_ids),
-                token=_token(root),
+                token=run_token(root),
                 launch=self._launch,
                 limits=self._limits,
             ),
@@ -158,7 +148,7 @@ class IphoneTarget:
                 udid=self.udid,
                 root=str(root.resolve()),
                 job_id=job_id,
-                token=_token(root),
+                token=run_token(root),
                 launch=self._launch,
                 limits=self._limits,
             ),
@@ -242,11 +232,3 @@ class IphoneTarget:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-
-def _token(root: Path) -> str:
-    """The run's own token, made when its first job goes to a phone."""
-    path = root / _TOKEN_FILE
-    if not path.is_file():
-        write_value(path, PhoneToken(token=secrets.token_hex(16)))
-    return read_value(path, PhoneToken, next_step="Start a new run.").token

@@ -1,0 +1,366 @@
+"""The harness's end of a cluster: asks its workers, and asks again where a worker or the scheduler died."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+import harness.errors
+from harness.cluster.devices import Announced, announced_by
+from harness.cluster.entry import perform
+from harness.cluster.messages import (
+    ANSWER,
+    NOTE,
+    PART_BYTES,
+    AnyAnswer,
+    AnyNote,
+    AnyRequest,
+    Lacking,
+    ReceivePart,
+    Refused,
+)
+from harness.errors import HarnessError, TargetError, WireError
+from harness.wire.blobs import BlobStore
+from harness.wire.strict_json import explain, parse_object
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, Security
+
+OnNote = Callable[[AnyNote], None]
+Answer = tuple[AnyAnswer, tuple[bytes, ...]]
+
+_POLL_S = 0.5
+_LOOK_S = 2.0
+_CONNECT_S = 5.0
+_INLINE_BYTES = 64 * 1024
+_MOST_FETCHES = 5
+
+
+class LostError(Exception):
+    """Whoever was to answer is gone; the request may be made again."""
+
+
+class NobodyThereError(TargetError):
+    """No worker has announced what the request needs, for as long as the patience lasts."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a worker must have announced to be asked: one unit of ``resource``, taken while it answers."""
+
+    resource: str
+    description: str
+    """What a person calls it."""
+
+
+class Cluster:
+    """Workers behind one scheduler. Usable from several threads at once."""
+
+    def __init__(
+        self, address: str, security: Security | None, *, patience_s: float, connect_s: float = _CONNECT_S
+    ) -> None:
+        """``patience_s``: how long a scheduler, a worker or a device that is gone is waited for.
+
+        Raises:
+            TargetError: the scheduler does not answer within ``connect_s``.
+        """
+        self.address = address
+        self._security = security
+        self._patience_s = patience_s
+        self.topic = uuid.uuid4().hex
+        self._listeners: dict[str, OnNote] = {}
+        self._lock = threading.Lock()
+        self._seen: tuple[float, tuple[Announced, ...]] = (-_LOOK_S, ())
+        self._is_closed = False
+        self._client: Client | None = self._connected(connect_s)
+
+    def announced(self, *, within_s: float = 0.0) -> tuple[Announced, ...]:
+        """What the workers have announced, at most ``within_s`` ago.
+
+        Raises:
+            LostError: the scheduler is gone.
+        """
+        seen_s, announced = self._seen
+        if time.monotonic() - seen_s > within_s:
+            client = self._client_now()
+            try:
+                workers: Mapping[str, Mapping[str, Any]] = client.scheduler_info()["workers"]
+            except (OSError, RuntimeError, TypeError) as problem:
+                raise LostError(str(problem)) from problem
+            announced = announced_by({address: worker["resources"] for address, worker in workers.items()})
+            self._seen = (time.monotonic(), announced)
+        return announced
+
+    def call(
+        self,
+        request: AnyRequest,
+        need: Need,
+        *,
+        parts: Sequence[bytes] = (),
+        blobs: BlobStore | None = None,
+        on_note: OnNote | None = None,
+        call: str = "",
+    ) -> Answer:
+        """The answer of a worker that has what ``need`` names, and the bytes beside it.
+
+        What the worker lacks is sent to it from ``blobs``. Where it dies on the way, or the scheduler does, the request
+        is made again: a request is such that it may be.
+
+        Raises:
+            HarnessError: the worker says why it cannot be done: of the class that it says.
+            NobodyThereError: nobody has what is needed, or the scheduler is gone, for as long as the patience lasts.
+            WireError: the answer is none.
+        """
+        waiting = _Patience(self._patience_s)
+        while True:
+            try:
+                answer, beside = self._ask(request, need, parts, None, on_note, call, waiting)
+                waiting.restart()
+                if isinstance(answer, Lacking) and blobs is not None:
+                    self._supply(answer, blobs, need, waiting)
+                    continue
+                return answer, beside
+            except LostError as lost:
+                waiting.check(f"the cluster at {self.address} does not answer: {lost}", need, self.address)
+                time.sleep(min(1.0, _POLL_S))
+
+    def close(self) -> None:
+        """Leave the cluster; what is still asked is given up. From any thread."""
+        self._is_closed = True
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            _close(client)
+
+    def _supply(self, lacking: Lacking, store: BlobStore, need: Need, waiting: _Patience) -> None:
+        """Send each blob in parts, to that worker alone.
+
+        Raises:
+            LostError: it died.
+            WireError: ``store`` does not hold one of them.
+        """
+        for blob in lacking.blobs:
+            if not store.has(blob):
+                store.verify(blob)
+            transfer = uuid.uuid4().hex
+            with store.path(blob).open("rb") as file:
+                for first_byte in range(0, max(blob.bytes, 1), PART_BYTES):
+                    answer, _ = self._ask(
+                        ReceivePart(blob=blob, transfer=transfer, first_byte=first_byte),
+                        None,
+                        (file.read(PART_BYTES),),
+                        lacking.address,
+                        None,
+                        "",
+                        waiting,
+                    )
+                    del answer
+                    waiting.restart()
+
+    def _ask(
+        self,
+        request: AnyRequest,
+        need: Need | None,
+        parts: Sequence[bytes],
+        worker: str | None,
+        on_note: OnNote | None,
+        call: str,
+        waiting: _Patience,
+    ) -> Answer:
+        client = self._client_now()
+        if on_note is not None:
+            self._listeners[call] = on_note
+        futures: list[Future[Any]] = []
+        try:
+            placed = self._placed(client, parts, worker or self._where(need))
+            futures += [one for one in placed if not isinstance(one, bytes)]
+            future = client.submit(
+                perform,
+                request.model_dump_json().encode(),
+                *placed,
+                key=f"{request.op}-{uuid.uuid4().hex}",
+                pure=False,
+                resources={need.resource: 1} if need else None,
+                workers=[worker] if worker else None,
+            )
+            futures.append(future)
+            self._await(client, future, need, worker, waiting)
+            raw = client.gather(future, direct=True)
+        except (OSError, RuntimeError, TypeError, ValueError, KeyError, AssertionError) as problem:
+            # Dask raises any of these where the scheduler or a worker went away under a call.
+            raise LostError(f"{type(problem).__name__}: {problem}"[:300]) from problem
+        finally:
+            self._listeners.pop(call, None)
+            with suppress(Exception):
+                # What is not wanted any more, as after Ctrl-C, ends on the worker too.
+                client.cancel(futures)
+        return _read(raw)
+
+    def _await(
+        self, client: Client, future: Future[Any], need: Need | None, worker: str | None, waiting: _Patience
+    ) -> None:
+        """Until the future has an answer.
+
+        Raises:
+            LostError: it never will.
+        """
+        ended = threading.Event()
+        future.add_done_callback(lambda done: ended.set())
+        looked_s = time.monotonic()
+        while not ended.wait(_POLL_S) and future.status == "pending":
+            if self._is_closed or client.status != "running":
+                raise LostError("the scheduler is gone")
+            if time.monotonic() - looked_s < _LOOK_S:
+                continue
+            looked_s = time.monotonic()
+            announced = self.announced(within_s=_LOOK_S / 2)
+            if need is not None and any(one.resource == need.resource for one in announced):
+                waiting.restart()
+            elif need is not None:
+                waiting.check(f"no worker has {need.description}", need, self.address)
+            elif all(one.address != worker for one in announced):
+                raise LostError("the worker is gone")
+        if future.status != "finished":
+            raise LostError(f"the request was given up ({future.status}): its workers died")
+
+    def _where(self, need: Need | None) -> str | None:
+        found = [
+            one.address for one in self.announced(within_s=_LOOK_S) if need and one.resource == need.resource
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @staticmethod
+    def _placed(client: Client, parts: Sequence[bytes], worker: str | None) -> list[Any]:
+        """Small parts as they are; large ones sent ahead, past the scheduler."""
+        placed: list[Any] = []
+        for part in parts:
+            if len(part) <= _INLINE_BYTES:
+                placed.append(bytes(part))
+                continue
+            placed += client.scatter(
+                [bytes(part)], workers=[worker] if worker else None, direct=True, hash=False
+            )
+        return placed
+
+    def _client_now(self) -> Client:
+        with self._lock:
+            if self._is_closed:
+                raise TargetError(
+                    "the work on this cluster was ended",
+                    where=self.address,
+                    next_step="Go on: harness run --resume.",
+                )
+            if self._client is None or self._client.status != "running":
+                if self._client is not None:
+                    _close(self._client)
+                    self._client = None
+                try:
+                    self._client = self._connected(_CONNECT_S)
+                except TargetError as problem:
+                    raise LostError(problem.problem) from problem
+            return self._client
+
+    def _connected(self, timeout_s: float) -> Client:
+        import dask
+        from distributed import Client
+
+        from harness.cluster.settings import CLIENT_SETTINGS
+
+        try:
+            with dask.config.set(CLIENT_SETTINGS):
+                client = Client(
+                    self.address,
+                    security=self._security,
+                    timeout=timeout_s,
+                    set_as_default=False,
+                    direct_to_workers=True,
+                )
+        except (OSError, ValueError, RuntimeError) as problem:
+            raise TargetError(
+                f"no scheduler answers: {_first_line(problem)}",
+                where=self.address,
+                next_step="Start one: harness scheduler. If it runs, check address, certificates and firewall.",
+            ) from None
+        client.subscribe_topic(f"harness-{self.topic}", self._heard)
+        return client
+
+    def _heard(self, event: tuple[float, object]) -> None:
+        """A note from a worker; what is none, or nobody waits for, is passed over."""
+        _, text = event
+        try:
+            parse_object(str(text).encode())
+            note = NOTE.validate_json(str(text))
+        except (ValueError, ValidationError):
+            return
+        listener = self._listeners.get(note.call)
+        if listener is not None:
+            listener(note)
+
+
+class _Patience:
+    """A limit on how long something is missing."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self.restart()
+
+    def restart(self) -> None:
+        self._since_s = time.monotonic()
+
+    def check(self, problem: str, need: Need, where: str) -> None:
+        if time.monotonic() - self._since_s > self._limit_s:
+            raise NobodyThereError(
+                f"{problem} (waited {self._limit_s:g} s)",
+                where=where,
+                next_step=f"See that a worker runs where {need.description} is, then go on: harness run --resume.",
+            )
+
+
+def _read(raw: object) -> Answer:
+    """An answer as a worker gave it.
+
+    Raises:
+        HarnessError: what the worker says.
+        WireError: it is no answer.
+    """
+    problem = "is no tuple of bytes"
+    if isinstance(raw, tuple | list) and raw and all(isinstance(one, bytes) for one in raw):
+        try:
+            parse_object(raw[0])
+            answer = ANSWER.validate_json(raw[0])
+        except ValidationError as error:
+            problem = explain(error)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            if isinstance(answer, Refused):
+                raise _refusal(answer)
+            return answer, tuple(raw[1:])
+    raise WireError(
+        f"a worker's answer cannot be read: {problem}",
+        where="cluster",
+        next_step="Install the same release of the harness on every machine of the cluster.",
+    )
+
+
+def _refusal(answer: Refused) -> HarnessError:
+    kind = getattr(harness.errors, answer.kind, None)
+    if not (isinstance(kind, type) and issubclass(kind, HarnessError)):
+        kind = TargetError
+    return kind(answer.problem, where=answer.where, next_step=answer.next_step)
+
+
+def _first_line(problem: BaseException) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
+
+
+def _close(client: Client) -> None:
+    with suppress(Exception):
+        client.close(timeout=2)

@@ -1,0 +1,153 @@
+"""The jobs of one device of this machine, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from harness.cluster.messages import (
+    AnyNote,
+    EventHappened,
+    Forget,
+    RunJob,
+    Transferring,
+    WaitingForPerson,
+)
+from harness.cluster_worker.storage import WorkerStorage
+from harness.core.events import Event
+from harness.core.runs import JobOutcome
+from harness.errors import TargetError, WireError
+from harness.pipeline.choose_target import TargetSettings, choose_target
+from harness.targets.base import KeepsCopies, StagesJobs, Target
+from harness.targets.iphone.target import IphoneTarget
+from harness.wire.job_folder import job_folder
+from harness.wire.strict_json import read_value, write_value
+
+_POLL_S: Final = 0.5
+
+IsWanted = Callable[[], bool]
+Notify = Callable[[AnyNote], None]
+
+
+class _Watcher:
+    """Passes on what a target tells while a job runs."""
+
+    def __init__(self) -> None:
+        self.call = ""
+        self.notify: Notify = lambda note: None
+
+    def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None:
+        self.notify(Transferring(call=self.call, done_bytes=done_bytes, total_bytes=total_bytes))
+
+    def waiting(self, target: str, text: str) -> None:
+        self.notify(WaitingForPerson(call=self.call, text=text))
+
+
+class NotWantedError(Exception):
+    """Whoever asked for the job does not wait for it any more."""
+
+
+class DeviceJobs:
+    """Runs jobs on the target called ``name``, which is opened with the first and stays open."""
+
+    def __init__(self, name: str, settings: TargetSettings, storage: WorkerStorage) -> None:
+        self._name = name
+        self._storage = storage
+        self._watcher = _Watcher()
+        self._settings = replace(settings, watcher=self._watcher)
+        self._target: Target | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._lock.locked()
+
+    def run(self, request: RunJob, is_wanted: IsWanted, notify: Notify) -> tuple[JobOutcome, Path]:
+        """The job's outcome and its job root. A job that has ended before is not run again.
+
+        The blobs are there already. ``is_wanted`` is asked now and then: when it says no, the job is ended in a way
+        that it can be gone on with.
+
+        Raises:
+            TargetError: the device cannot be used.
+            NotWantedError: ``is_wanted`` said no.
+        """
+        with self._lock:
+            root = self._storage.session(request.session)
+            self._storage.place(root, request.job)
+            ended = job_folder(root, request.job.job_id) / "outcome.json"
+            if ended.is_file():
+                with suppress(WireError):
+                    return read_value(ended, JobOutcome, next_step=""), root
+            self._watcher.call, self._watcher.notify = request.call, notify
+
+            def on_event(event: Event) -> None:
+                if not is_wanted():
+                    raise NotWantedError
+                notify(EventHappened(call=request.call, event=event.model_dump_json(exclude_none=True)))
+
+            try:
+                target = self._opened(request.idle_limit_s)
+                with self._ended_when_not_wanted(is_wanted):
+                    if isinstance(target, StagesJobs):
+                        target.stage(root, (request.job.job_id,), lambda job_id: None)
+                    outcome = target.run(root, request.job.job_id, on_event)
+            except BaseException:
+                # What hangs, or lost its phone, is begun anew with the next job.
+                self.close()
+                raise
+            finally:
+                if isinstance(self._target, IphoneTarget):
+                    # Between jobs the phone is free for whoever sits beside it.
+                    self._target.release()
+            if not outcome.status.is_interrupted:
+                write_value(ended, outcome)
+            return outcome, root
+
+    def forget(self, request: Forget) -> None:
+        """Remove inputs from the device and from here."""
+        with self._lock:
+            root = self._storage.session(request.session)
+            if isinstance(self._target, KeepsCopies):
+                with suppress(TargetError):
+                    self._target.forget(root, request.blobs)
+            if isinstance(self._target, IphoneTarget):
+                self._target.release()
+            self._storage.forget(root, request.blobs)
+
+    def close(self) -> None:
+        """End what runs on the device. From any thread."""
+        target, self._target = self._target, None
+        if target is not None:
+            target.close()
+
+    def _opened(self, idle_limit_s: float) -> Target:
+        if self._settings.idle_limit_s != idle_limit_s:
+            self.close()
+            self._settings = replace(self._settings, idle_limit_s=idle_limit_s)
+        target = self._target
+        if target is None:
+            target = self._target = choose_target(self._name, self._settings)
+        return target
+
+    @contextmanager
+    def _ended_when_not_wanted(self, is_wanted: IsWanted) -> Iterator[None]:
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_POLL_S):
+                if not is_wanted():
+                    self.close()
+                    return
+
+        watching = threading.Thread(target=watch, daemon=True, name="wanted")
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()

@@ -1,0 +1,196 @@
+"""A device of a cluster as a target: its jobs run on the worker that has it, by Dask's scheduler."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from harness.cluster.connection import Cluster, Need, NobodyThereError
+from harness.cluster.devices import device_resource
+from harness.cluster.messages import (
+    PART_BYTES,
+    AnyNote,
+    Done,
+    EventHappened,
+    FileSize,
+    Forget,
+    JobRan,
+    ReadPart,
+    RunJob,
+    Started,
+    Transferring,
+    WaitingForPerson,
+)
+from harness.core.device_traits import DeviceKind, DeviceTraits
+from harness.core.events import EVENT_ADAPTER, TargetClass
+from harness.core.jobs import Blob
+from harness.core.runs import JobOutcome, JobStatus
+from harness.errors import HarnessError, TargetError, WireError
+from harness.targets.base import OnEvent, TargetWatcher
+from harness.targets.run_token import run_token
+from harness.wire.blobs import BlobStore
+from harness.wire.job_folder import job_folder, read_job
+
+_LOG: Final = "events.jsonl"
+_ATTEMPTS: Final = 3
+
+
+@dataclass
+class _Listener:
+    """Passes a job's notes on."""
+
+    on_event: OnEvent
+    watcher: TargetWatcher
+    description: str
+    has_started: bool = False
+    started_s: float = field(default_factory=time.monotonic)
+
+    def hear(self, note: AnyNote) -> None:
+        if isinstance(note, Started):
+            self.has_started = True
+        elif isinstance(note, EventHappened):
+            with suppress(ValidationError):
+                self.on_event(EVENT_ADAPTER.validate_json(note.event))
+        elif isinstance(note, Transferring):
+            self.watcher.transferring(self.description, note.done_bytes, note.total_bytes)
+        elif isinstance(note, WaitingForPerson):
+            self.watcher.waiting(self.description, note.text)
+
+
+class ClusterTarget:
+    """One phone or machine of a cluster, whichever worker has it; workers may die and return."""
+
+    def __init__(
+        self, cluster: Cluster, device: DeviceTraits, watcher: TargetWatcher, *, idle_limit_s: float
+    ) -> None:
+        """``cluster`` stays open when this is closed."""
+        self._cluster = cluster
+        self._device = device
+        self._watcher = watcher
+        self._idle_limit_s = idle_limit_s
+        self._need = Need(device_resource(device), device.label)
+        self._is_closed = False
+
+    @property
+    def description(self) -> str:
+        return self._device.label
+
+    @property
+    def target_class(self) -> TargetClass:
+        if self._device.kind is DeviceKind.LOCAL:
+            return TargetClass.LOCAL
+        return TargetClass.VIRTUAL if self._device.is_virtual else TargetClass.IPHONE
+
+    def run(self, root: Path, job_id: str, on_event: OnEvent) -> JobOutcome:
+        """See ``Target.run``. The worker keeps the job's log: where the job is given again, it goes on from there.
+
+        The log and the outputs are written to ``root`` when the job has ended, the log last, so that a sample counts
+        once, however often the job was given.
+
+        Raises:
+            TargetError: the device's worker says that it cannot be used.
+        """
+        if self._is_closed:
+            raise TargetError(
+                "the work on this device was ended",
+                where=self.description,
+                next_step="Go on: harness run --resume.",
+            )
+        listener = _Listener(on_event, self._watcher, self.description)
+        started_ns = time.monotonic_ns()
+        request = RunJob(
+            session=run_token(root),
+            run_id=root.name,
+            device=self._need.resource,
+            job=read_job(job_folder(root, job_id)),
+            idle_limit_s=self._idle_limit_s,
+            topic=self._cluster.topic,
+            call=uuid.uuid4().hex,
+        )
+        try:
+            outcome = self._ran(request, root, listener)
+        except NobodyThereError as gone:
+            return JobOutcome(
+                job_id=job_id,
+                status=JobStatus.DISCONNECTED,
+                code="device_gone",
+                problem=gone.problem,
+                next_step=gone.next_step,
+                wall_ns=time.monotonic_ns() - started_ns,
+            )
+        return outcome
+
+    def forget(self, root: Path, blobs: Sequence[Blob]) -> None:
+        """See ``KeepsCopies``. A device that is away keeps its copies; its worker makes room by itself."""
+        with suppress(HarnessError):
+            self._cluster.call(
+                Forget(session=run_token(root), device=self._need.resource, blobs=tuple(blobs)), self._need
+            )
+
+    def close(self) -> None:
+        """Take no further job."""
+        self._is_closed = True
+
+    def _ran(self, request: RunJob, root: Path, listener: _Listener) -> JobOutcome:
+        """The outcome, with the job's files written."""
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            answer, beside = self._cluster.call(
+                request, self._need, blobs=BlobStore(root), on_note=listener.hear, call=request.call
+            )
+            if not isinstance(answer, JobRan) or answer.outcome.job_id != request.job.job_id:
+                raise _not_asked_for(self.description)
+            try:
+                if not answer.outcome.status.is_interrupted:
+                    self._keep(answer, beside, request.session, job_folder(root, request.job.job_id))
+                return answer.outcome
+            except WireError:
+                # The phone went to another worker, which has not what the first one had: there it runs again.
+                if not attempts_left:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _keep(self, answer: JobRan, beside: Sequence[bytes], session: str, folder: Path) -> None:
+        """Write the job's files, the log last: with it the job has run."""
+        for index, file in sorted(enumerate(answer.files), key=lambda entry: entry[1].name == _LOG):
+            if not answer.is_inline:
+                parts = self._parts(file, session, answer.outcome.job_id)
+            elif index < len(beside) and len(beside[index]) == file.bytes:
+                parts = iter((beside[index],))
+            else:
+                raise _not_asked_for(self.description)
+            _write(folder / file.name, parts)
+
+    def _parts(self, file: FileSize, session: str, job_id: str) -> Iterator[bytes]:
+        for first_byte in range(0, file.bytes, PART_BYTES):
+            wanted = min(PART_BYTES, file.bytes - first_byte)
+            request = ReadPart(
+                session=session, job_id=job_id, name=file.name, first_byte=first_byte, byte_count=wanted
+            )
+            answer, beside = self._cluster.call(request, self._need)
+            if not isinstance(answer, Done) or len(beside) != 1 or len(beside[0]) != wanted:
+                raise _not_asked_for(self.description)
+            yield beside[0]
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as out:
+        for part in parts:
+            out.write(part)
+    partial.replace(path)
+
+
+def _not_asked_for(where: str) -> WireError:
+    return WireError(
+        "the worker answered something else than it was asked",
+        where=where,
+        next_step="Install the same release of the harness on every machine of the cluster.",
+    )
