@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _ENTRY: Final = ("harness.cluster.entry", "perform")
 
-# A task names its function; Alias stands for a result of another task, `bytes` and `tuple` for the types of what is carried beside.
+# A task names its function; Alias stands for a result of another task; the types are those of what is carried beside.
 WORKER_NAMES: Final = frozenset(
     {
         _ENTRY,

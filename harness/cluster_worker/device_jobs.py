@@ -101,9 +101,7 @@ class DeviceJobs:
                 self.close()
                 raise
             finally:
-                if isinstance(self._target, IphoneTarget):
-                    # Between jobs the phone is free for whoever sits beside it.
-                    self._target.release()
+                self._release()
             if not outcome.status.is_interrupted:
                 write_value(ended, outcome)
             return outcome, root
@@ -112,11 +110,11 @@ class DeviceJobs:
         """Remove inputs from the device and from here."""
         with self._lock:
             root = self._storage.session(request.session)
-            if isinstance(self._target, KeepsCopies):
+            target = self._target
+            if isinstance(target, KeepsCopies):
                 with suppress(TargetError):
-                    self._target.forget(root, request.blobs)
-            if isinstance(self._target, IphoneTarget):
-                self._target.release()
+                    target.forget(root, request.blobs)
+            self._release()
             self._storage.forget(root, request.blobs)
 
     def close(self) -> None:
@@ -124,6 +122,12 @@ class DeviceJobs:
         target, self._target = self._target, None
         if target is not None:
             target.close()
+
+    def _release(self) -> None:
+        """Between jobs the phone is free for whoever sits beside it."""
+        target = self._target
+        if isinstance(target, IphoneTarget):
+            target.release()
 
     def _opened(self, idle_limit_s: float) -> Target:
         if self._settings.idle_limit_s != idle_limit_s:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.core.events import Delegation, Interrupted, Stage, StageFinished
 from harness.core.finding import Finding, FindingKind, note, percent, warning
 from harness.core.joblog import JobLog, attempts, steady_conditions
-from harness.core.runs import JobOutcome
+from harness.core.runs import JobOutcome, SetAside
 from harness.core.system_memory import SystemMemory
 
 MEMORY_TOLERANCE = 0.1
@@ -36,6 +36,18 @@ def find_on_device(
         found += accelerator_not_used(variant, own) + weight_cache_built(variant, own)
         found += runtime_differs(variant, own, host_runtime)
     return found
+
+
+def set_aside(why: SetAside | None) -> list[Finding]:
+    """The run goes without its device, which failed repeatedly."""
+    if why is None:
+        return []
+    return warning(
+        FindingKind.SET_ASIDE,
+        None,
+        f"the device was set aside after {why.failures} failures in a row; the last one: {why.problem}",
+        f"{why.next_step} What it measured before counts.",
+    )
 
 
 def memory_disagrees(

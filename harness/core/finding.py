@@ -39,6 +39,7 @@ class FindingKind(StrEnum):
     LOW_BATTERY = "low-battery"
     ACCELERATOR_NOT_USED = "accelerator-not-used"
     WEIGHT_CACHE_BUILT = "weight-cache-built"
+    SET_ASIDE = "set-aside"
 
 
 class Finding(Value):

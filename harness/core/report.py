@@ -11,7 +11,7 @@ from harness.core.events import TargetClass
 from harness.core.findings import Finding
 from harness.core.jobs import Count, PositiveCount
 from harness.core.measurements import Result
-from harness.core.runs import Plan, SamplingEnd, SkippedInput
+from harness.core.runs import Plan, SamplingEnd, SetAside, SkippedInput
 from harness.core.value import Value
 from harness.core.verdict import Verdict
 from harness.core.workload import Workload
@@ -38,6 +38,8 @@ class RunReport(Value):
     verdict: Verdict
     sampling_end: SamplingEnd | None = None
     """Of a run that was sampled until decided, once it stopped."""
+    set_aside: SetAside | None = None
+    """Why the device was given up before all jobs were done; absent: it was not."""
     jobs_done: Count
     jobs_planned: PositiveCount
     measuring_ns: Count = Field(description="wall time of the jobs that ran")

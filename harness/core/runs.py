@@ -79,6 +79,8 @@ class Plan(Value):
     """Sampling goes on round after round until every rule is decided; none: ``rounds`` and no more."""
     release: Annotated[str, Field(max_length=LONGEST_RELEASE)] = ""
     """What the team calls the state it measures: an app version, a tag, a commit. ``harness history`` shows it."""
+    cluster: str = ""
+    """The address of the scheduler whose cluster has the target; empty: it is this machine's."""
 
 
 class ScheduledJob(Value):
@@ -132,6 +134,15 @@ class JobOutcome(Value):
     limit_bytes: Count | None = None
     interruptions: tuple[str, ...] = ()
     """What came in between and was overcome: the job went on from its last record."""
+
+
+class SetAside(Value):
+    """Why the run went on without the device: it failed so often in a row. ``harness run --resume`` tries it again."""
+
+    failures: PositiveCount
+    problem: str
+    """Of the last failure."""
+    next_step: str
 
 
 class SkippedInput(Value):

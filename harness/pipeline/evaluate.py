@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.device_findings import find_on_device
+from harness.core.device_findings import find_on_device, set_aside
 from harness.core.events import TargetClass
 from harness.core.findings import find
 from harness.core.joblog import (
@@ -111,9 +111,11 @@ def evaluation(
             *find_on_device(
                 logs, outcomes, _system_memory(folder, logs), plan.host.packages.get("ai-edge-litert")
             ),
+            *set_aside(folder.set_aside()),
         ),
         verdict=verdict,
         sampling_end=end,
+        set_aside=folder.set_aside(),
         jobs_done=sum(
             outcome is not None and not outcome.status.is_interrupted for outcome in outcomes.values()
         ),

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from harness.core.jobs import Blob, Encoding, Job, JobInput, KeystrokePass, RunSettings
-from harness.core.runs import JobOutcome, JobStatus, ScheduledJob
+from harness.core.runs import JobOutcome, JobStatus, ScheduledJob, SetAside
 from harness.core.variants import Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.pipeline.progress import Progress
@@ -17,6 +17,9 @@ from harness.store import RunFolder
 from harness.targets.base import KeepsCopies, StagesJobs, Target
 from harness.wire.blobs import BlobStore
 from harness.wire.job_folder import job_folder, write_job
+
+MOST_FAILURES = 3
+"""So often in a row may a device be in the way of a job before it is set aside."""
 
 
 def measure(
@@ -36,7 +39,8 @@ def measure(
     A variant whose job failed is not tried again in later rounds: its further jobs are skipped. A job that was cut off
     goes on from its event log.
 
-    A job that the device got in the way of (the cable, the locked screen) is left for ``--resume``; the others go on.
+    A job that the device got in the way of (the cable, the locked screen) is left for ``--resume``; the others go on,
+    until ``MOST_FAILURES`` in a row failed like that: then the device is set aside, with the reason.
 
     Raises:
         TargetError: the target cannot be used; the run can be resumed.
@@ -54,6 +58,8 @@ def measure(
         for job in jobs
         if (outcome := outcomes.get(job.job_id)) and outcome.status is not JobStatus.FINISHED
     }
+    in_a_row = 0
+    folder.take_back()
     writer = _JobWriter(folder, workload, settings, cache)
     if announce:
         progress.measuring_started(target.description, jobs, tuple(outcomes.values()))
@@ -78,6 +84,12 @@ def measure(
             broken.add(job.variant)
         folder.write_outcome(outcome)
         progress.job_ended(job, outcome)
+        in_a_row = in_a_row + 1 if outcome.status.is_interrupted else 0
+        if in_a_row == MOST_FAILURES:
+            folder.write_set_aside(
+                SetAside(failures=in_a_row, problem=outcome.problem, next_step=outcome.next_step)
+            )
+            return
         if isinstance(target, KeepsCopies) and not _is_needed_again(job, jobs):
             target.forget(folder.path, writer.shard_of(job))
 

@@ -88,6 +88,8 @@ def group_view(report: GroupReport) -> GroupView:
 
 def _device_line(device: DeviceReport, run_id: str, number: int) -> DeviceLine:
     reason = device.report.verdict.reason if device.report is not None else device.problem
+    if device.report is not None and (why := device.report.set_aside) is not None:
+        reason = f"set aside after {why.failures} failures in a row: {why.problem}"
     return DeviceLine(
         label=one_line(device.label),
         answer=device_answer(device),

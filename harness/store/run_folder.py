@@ -11,6 +11,7 @@
   chain.json         the steps of preparation, where the suite asks for them
   schedule.json      the jobs in order; grows where sampling goes on until decided
   sampling_end.json  why that stopped
+  set_aside.json     why its device was given up, until it is tried again
   blobs/, jobs/      a job root (docs/wire-format.md)
   jobs/ID/outcome.json  how the host saw the job end
   report.json        measurements, findings and verdict, once complete
@@ -33,7 +34,7 @@ from harness.core.chain import Chain
 from harness.core.explanation import Explanation
 from harness.core.jobs import Count
 from harness.core.report import RunReport
-from harness.core.runs import RUN_VERSION, JobOutcome, Plan, SamplingEnd, ScheduledJob, SkippedInput
+from harness.core.runs import RUN_VERSION, JobOutcome, Plan, SamplingEnd, ScheduledJob, SetAside, SkippedInput
 from harness.core.value import Value
 from harness.core.variants import FailedBuild, Variant
 from harness.core.workload import Reference, Workload
@@ -244,6 +245,18 @@ class RunFolder:
         """How the job ended; ``None`` while it has not."""
         path = job_folder(self.path, job_id) / "outcome.json"
         return read_value(path, JobOutcome, next_step=_DAMAGED) if path.is_file() else None
+
+    def write_set_aside(self, why: SetAside) -> None:
+        write_value(self.path / "set_aside.json", why)
+
+    def set_aside(self) -> SetAside | None:
+        """Why the run went on without its device; ``None`` where it did not, or has since gone on with it."""
+        path = self.path / "set_aside.json"
+        return read_value(path, SetAside, next_step=_DAMAGED) if path.is_file() else None
+
+    def take_back(self) -> None:
+        """The device is tried again."""
+        (self.path / "set_aside.json").unlink(missing_ok=True)
 
     def write_report(self, report: RunReport) -> None:
         write_text(self.path / "report.json", report.model_dump_json(indent=1) + "\n")

@@ -94,8 +94,10 @@ class ClusterTarget:
         The log and the outputs are written to ``root`` when the job has ended, the log last, so that a sample counts
         once, however often the job was given.
 
+        A device that is gone, or that its worker cannot use, has got in the way of the job.
+
         Raises:
-            TargetError: the device's worker says that it cannot be used.
+            TargetError: the target was closed.
         """
         if self._is_closed:
             raise TargetError(
@@ -116,13 +118,16 @@ class ClusterTarget:
         )
         try:
             outcome = self._ran(request, root, listener)
-        except NobodyThereError as gone:
+        except TargetError as error:
+            if self._is_closed:
+                raise
+            # The next job may find it mended; a device that stays so is set aside by who counts its failures.
             return JobOutcome(
                 job_id=job_id,
                 status=JobStatus.DISCONNECTED,
-                code="device_gone",
-                problem=gone.problem,
-                next_step=gone.next_step,
+                code="device_gone" if isinstance(error, NobodyThereError) else "device_refused",
+                problem=error.problem,
+                next_step=error.next_step,
                 wall_ns=time.monotonic_ns() - started_ns,
             )
         return outcome
