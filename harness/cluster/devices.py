@@ -23,6 +23,7 @@ from harness.core.device_traits import DeviceKind, DeviceTraits
 _SAFE: Final = ",.:-_"
 _FIELD: Final = re.compile(r"([a-z]+)=(\S*)")
 _LONGEST: Final = 600
+_CLASSES: Final = {None: None, "iphone": False, "virtual": True}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def device_resource(device: DeviceTraits) -> str:
         "udid": device.udid,
         "model": device.model,
         "ios": device.ios,
-        "class": None if device.kind is DeviceKind.LOCAL else "virtual" if device.is_virtual else "iphone",
+        "class": None if device.is_virtual is None else "virtual" if device.is_virtual else "iphone",
         "host": device.host,
         "name": device.name,
     }
@@ -80,10 +81,10 @@ def _read(address: str, resource: str, count: int) -> Announced | None:
         engine = fields.pop("engine", "")
         return Announced(address, resource, count, engine=engine) if engine and not fields else None
     its_class = fields.pop("class", None)
-    if its_class not in (None, "iphone", "virtual"):
+    if its_class not in _CLASSES:
         return None
     try:
-        device = DeviceTraits(kind=DeviceKind(kind), is_virtual=its_class == "virtual", **fields)
+        device = DeviceTraits(kind=DeviceKind(kind), is_virtual=_CLASSES[its_class], **fields)
     except (ValueError, ValidationError, TypeError):
         return None
     # A phone is asked for by its UDID, a computer by its name.

@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from harness.core.device_traits import DeviceKind, DeviceTraits
+from harness.core.device_traits import DeviceTraits
 from harness.errors import TargetError
-from harness.pipeline.phones import inspect_phone, list_phones
+from harness.pipeline.matching_devices import phone_traits
+from harness.pipeline.phones import TRUST_S, inspect_phone, list_phones
 from harness.targets.iphone.messages import PhoneState
 from harness.targets.iphone.trouble import Trouble
 from harness.targets.iphone.worker_process import WorkerProcess
 
 LOOKS_UNTIL_GONE = 3
 """A phone that is missed this often in a row is gone: a cable that is moved is back sooner."""
-_TRUST_S = 60.0
 _MOST_AT_ONCE = 8
 # What a job mends, or waits for, is no reason to leave a phone out.
 _USELESS = (
@@ -56,7 +56,7 @@ class AttachedPhones:
             attached = set()
         for udid in attached - self._known.keys() - self._asked.keys():
             # Meanwhile its person may be asked to trust this machine.
-            self._asked[udid] = self._pool.submit(inspect_phone, udid, trust_s=_TRUST_S)
+            self._asked[udid] = self._pool.submit(inspect_phone, udid, trust_s=TRUST_S)
         for udid in [udid for udid, asked in self._asked.items() if asked.done()]:
             self._meet(udid, self._asked.pop(udid))
         for udid in list(self._known):
@@ -83,12 +83,4 @@ class AttachedPhones:
                 self.say(f"{udid} cannot be used: {problem or 'it does not tell what it is'}")
             return
         self._told.pop(udid, None)
-        self._known[udid] = DeviceTraits(
-            kind=DeviceKind.IPHONE,
-            udid=udid,
-            model=state.product,
-            ios=state.ios,
-            name=state.name,
-            is_virtual=state.is_virtual,
-            host=self.host,
-        )
+        self._known[udid] = phone_traits(state, self.host)

@@ -110,7 +110,7 @@ class DeviceJobs:
         """Remove inputs from the device and from here."""
         with self._lock:
             root = self._storage.session(request.session)
-            target = self._target
+            target: object = self._target
             if isinstance(target, KeepsCopies):
                 with suppress(TargetError):
                     target.forget(root, request.blobs)

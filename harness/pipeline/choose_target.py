@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.cluster.connection import Cluster
 from harness.core.target_query_parser import is_target_query, parse_target_query
 from harness.errors import UsageError
+from harness.pipeline.cluster_devices import cluster_target, devices_of_cluster
 from harness.pipeline.matching_devices import matching_devices
 from harness.pipeline.phones import TRUST_S, find_phone, inspect_phone, list_phones
 from harness.targets.base import Target, TargetWatcher, Unwatched
@@ -26,6 +28,7 @@ from harness.targets.replay import ReplayTarget
 from harness.targets.runner_executable import runner_executable
 
 MOST_VIRTUAL_PHONES = 16
+DEFAULT_PATIENCE_S = 120.0
 DEFAULT_VIRTUAL_IOS = "18.5"
 
 
@@ -37,6 +40,10 @@ class TargetSettings:
     idle_limit_s: float = 120.0
     runner: Path | None = None
     launch: LaunchMode = LaunchMode.AUTO
+    cluster: Cluster | None = None
+    """Whose devices are meant, instead of this machine's."""
+    patience_s: float = DEFAULT_PATIENCE_S
+    """How long a device of a cluster that is gone is waited for."""
     watcher: TargetWatcher = field(default_factory=Unwatched)
 
 
@@ -46,13 +53,17 @@ def absolute_target(name: str, base: Path) -> str:
     return f"replay:{(base / argument).resolve()}" if kind == "replay" and argument else name
 
 
-def devices_of(name: str) -> tuple[str, ...]:
+def devices_of(name: str, cluster: Cluster | None = None) -> tuple[str, ...]:
     """The names of the single devices that ``name`` stands for; asks for attached phones where it does not say which.
+
+    They are those of ``cluster``, or of this machine.
 
     Raises:
         UsageError: there is no such target.
         TargetError: no phone is attached, or none that the name's query finds.
     """
+    if cluster is not None and not name.startswith("replay:"):
+        return devices_of_cluster(name, cluster)
     if is_target_query(name):
         return matching_devices(parse_target_query(name))
     kind, _, argument = name.partition(":")
@@ -99,6 +110,14 @@ def choose_target(name: str, settings: TargetSettings) -> Target:
         TargetError: it is known but cannot be used here.
     """
     kind, _, argument = name.partition(":")
+    if settings.cluster is not None and kind != "replay":
+        return cluster_target(
+            name,
+            settings.cluster,
+            settings.watcher,
+            idle_limit_s=settings.idle_limit_s,
+            patience_s=settings.patience_s,
+        )
     if kind == "local" and not argument:
         return LocalTarget(
             runner_executable(settings.runner), find_runtime_library(), idle_limit_s=settings.idle_limit_s

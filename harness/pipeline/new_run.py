@@ -44,7 +44,7 @@ def new_run(
     name = absolute_target(target, Path()) if target else absolute_target(suite.run.target, base)
     read_baseline(*(judging or (suite.policy, base)))
     source = open_suite_source(suite, base)
-    devices = devices_of(name)
+    devices = devices_of(name, settings.cluster)
     settings = replace(settings, idle_limit_s=suite.run.idle_limit_seconds)
     with ExitStack() as opened:
         # A target that cannot be used is told before anything is built.
@@ -57,6 +57,8 @@ def new_run(
             targets.append(choose_target(device, watched))
             opened.callback(targets[-1].close)
         plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
+        if settings.cluster is not None:
+            plan = plan.model_copy(update={"cluster": settings.cluster.address})
         names = tuple(map(lasting_name, devices, targets))
         folder: RunFolder | GroupFolder
         if len(devices) > 1:

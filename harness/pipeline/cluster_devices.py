@@ -1,0 +1,109 @@
+"""The devices of a cluster: which a target's name stands for, and the target of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from harness.cluster.connection import Cluster, LostError
+from harness.core.device_traits import DeviceKind, DeviceTraits
+from harness.core.target_query import TargetQuery, explain_no_match
+from harness.core.target_query_parser import is_target_query, parse_target_query
+from harness.errors import TargetError, UsageError
+from harness.targets.base import TargetWatcher
+from harness.targets.cluster import ClusterTarget
+
+_LOOK_AGAIN_S = 0.5
+_ATTACH = "See what the cluster has: harness devices --cluster ADDRESS."
+
+
+def devices_of_cluster(name: str, cluster: Cluster) -> tuple[str, ...]:
+    """The names of the cluster's single devices that ``name`` stands for: ``iphone:UDID``, ``local:HOST``.
+
+    Raises:
+        UsageError: there is no such target, or it may be any of several.
+        TargetError: the cluster has none.
+    """
+    kind, _, argument = name.partition(":")
+    if is_target_query(name):
+        return _matching(parse_target_query(name), cluster)
+    if kind in ("iphone", "local") and (argument or ":" not in name):
+        found = [
+            its for its in announced_devices(cluster) if its.kind.value == kind and _is_called(its, argument)
+        ]
+        names = tuple(dict.fromkeys(map(device_name, found)))
+        if not names:
+            raise TargetError(f"no worker has {name}", where=cluster.address, next_step=_ATTACH)
+        if argument == "*" or len(names) == 1:
+            return names
+        raise TargetError(
+            f"the cluster has {len(names)} of them: {', '.join(names)}",
+            where=name,
+            next_step=f"Name one, --target {names[0]}, or take all of them: --target '{kind}:*'.",
+        )
+    raise UsageError(
+        f"a cluster has no target {name!r}",
+        where="target",
+        next_step="Choose iphone, iphone:UDID, iphone:*, local, local:HOST, or a query: 'iphone where ios>=18'.",
+    )
+
+
+def cluster_target(
+    name: str, cluster: Cluster, watcher: TargetWatcher, *, idle_limit_s: float, patience_s: float
+) -> ClusterTarget:
+    """The device called ``name``, as ``devices_of_cluster`` names it, once a worker has it.
+
+    Raises:
+        TargetError: no worker has announced it within ``patience_s``.
+    """
+    kind, _, argument = name.partition(":")
+    end_s = time.monotonic() + patience_s
+    while True:
+        for device in announced_devices(cluster):
+            if device.kind.value == kind and _is_called(device, argument):
+                return ClusterTarget(cluster, device, watcher, idle_limit_s=idle_limit_s)
+        if time.monotonic() > end_s:
+            raise TargetError(f"no worker has {name}", where=cluster.address, next_step=_ATTACH)
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def announced_devices(cluster: Cluster) -> tuple[DeviceTraits, ...]:
+    """Every phone and machine of the cluster.
+
+    Raises:
+        TargetError: the scheduler is gone.
+    """
+    try:
+        return tuple(one.device for one in cluster.announced() if one.device is not None)
+    except LostError as lost:
+        raise TargetError(
+            f"the scheduler does not answer: {lost}",
+            where=cluster.address,
+            next_step="See that it runs: harness scheduler.",
+        ) from None
+
+
+def device_name(device: DeviceTraits) -> str:
+    """By which a plan knows the device."""
+    return f"{device.kind.value}:{device.host if device.kind is DeviceKind.LOCAL else device.udid}"
+
+
+def _is_called(device: DeviceTraits, argument: str) -> bool:
+    if argument in ("", "*"):
+        return True
+    if device.kind is DeviceKind.LOCAL:
+        return device.host == argument
+    return (device.udid or "").replace("-", "") == argument.replace("-", "")
+
+
+def _matching(query: TargetQuery, cluster: Cluster) -> tuple[str, ...]:
+    candidates: Sequence[DeviceTraits] = announced_devices(cluster)
+    found = [candidate for candidate in candidates if query.matches(candidate)]
+    if not found:
+        why = "; ".join(explain_no_match(query, candidates)) or "it has no devices"
+        raise TargetError(
+            f"no device of the cluster matches; {why}",
+            where=str(query),
+            next_step=f"Change the query. {_ATTACH}",
+        )
+    return tuple(dict.fromkeys(map(device_name, found)))
