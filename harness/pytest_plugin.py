@@ -207,6 +207,8 @@ def harness_run(request: pytest.FixtureRequest) -> Iterator[HarnessRun]:
 
 
 def _made(config: pytest.Config) -> tuple[Path, RunReport]:
+    from contextlib import ExitStack
+
     from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.errors import UsageError
@@ -227,15 +229,16 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
         return folder.path, evaluate(folder, *(judging or ()))
     settings = _settings()
     suite = Path(_option(config, "suite") or "")
-    new = new_run(suite, runs, settings, target=_option(config, "target"), judging=judging)
-    if isinstance(new.folder, GroupFolder):
-        for target in new.targets:
-            target.close()
-        new.folder.discard()
-        raise UsageError(
-            "several devices are attached, and a test is about one",
-            where="--harness-target",
-            next_step="Name one: --harness-target iphone:UDID.",
-        )
-    report = run_on_device(new.folder, settings, Silent(), judging, new.targets[0])
+    with ExitStack() as held:
+        new = new_run(suite, runs, settings, held, target=_option(config, "target"), judging=judging)
+        if isinstance(new.folder, GroupFolder):
+            for target in new.targets:
+                target.close()
+            new.folder.discard()
+            raise UsageError(
+                "several devices are attached, and a test is about one",
+                where="--harness-target",
+                next_step="Name one: --harness-target iphone:UDID.",
+            )
+        report = run_on_device(new.folder, new.settings, Silent(), judging, new.targets[0])
     return new.folder.path, report

@@ -48,6 +48,8 @@ _VERBS = {
     "emoji": "Train a model that suggests emoji for a text, and export it.",
     "transform": "Prepare a graph: strip, fold, round, memory-map, restore, freeze, compare.",
     "virtual-iphone": "A phone on loopback, to try the pipeline with no phone at hand.",
+    "worker": "Put this machine's phones and cores into a cluster.",
+    "scheduler": "Run the scheduler of a cluster.",
     "devices": "List the attached iPhones and how each stands.",
     "certificates": "Make and show the certificates of a lab's machines.",
     "camera": "Put a variant on an iPhone for the app's live screens.",

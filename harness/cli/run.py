@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster_options import cluster_options
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.core.device_group import GroupReport
+    from harness.core.runs import Plan
     from harness.pipeline.choose_target import TargetSettings
     from harness.store import GroupFolder, RunFolder
     from harness.suite.policy import PolicySection
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--release", default="", help="What is measured, for the history: an app version, a tag, a commit."
 )
+@cluster_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as JSON; progress goes to standard error."
 )
@@ -68,6 +72,10 @@ def command(
     cache: Path | None,
     until_decided: bool,
     release: str,
+    cluster: str | None,
+    certificates: Path | None,
+    insecure: bool,
+    patience: float,
     as_json: bool,
 ) -> int:
     """Build, run, measure and judge SUITE.
@@ -75,10 +83,13 @@ def command(
     Ctrl-C leaves a run that  harness run --resume  finishes. The exit status is the verdict.
     """
     import shlex
+    from contextlib import ExitStack
+    from dataclasses import replace
 
     from rich.console import Console
     from rich.markup import escape
 
+    from harness.cli.cluster_options import connected
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runs_folder
     from harness.cli.push import sent_when_done
@@ -86,6 +97,7 @@ def command(
     from harness.core.runs import LONGEST_RELEASE
     from harness.errors import UsageError
     from harness.pipeline.new_run import new_run
+    from harness.pipeline.reach_devices import reached
     from harness.pipeline.run_devices import run_on_device, run_on_devices
     from harness.store import GroupFolder
 
@@ -110,28 +122,43 @@ def command(
             where="--release",
             next_step="Give a version, a tag or a short commit.",
         )
+    if cluster is not None and launch == "tap":
+        raise UsageError(
+            "the phones of a cluster are launched by their workers",
+            where="--launch",
+            next_step="Leave --launch out, or run beside the phone: --target iphone without --cluster.",
+        )
     runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
-    settings = _settings(cache or cache_folder(), launch)
+    settings = _settings(cache or cache_folder(), launch, patience)
     # When all is shown, and however the run ends.
     sending = click.get_current_context().with_resource(sent_when_done(store, console))
-    with LiveProgress(console) as progress:
+    with LiveProgress(console) as progress, ExitStack() as held:
         no_targets: tuple[Target, ...] = ()
-        if resume:
-            folder, opened = _resumed(suite, runs), no_targets
+        resumed = _resumed(suite, runs) if resume else None
+        plans = [] if resumed is None else _plans(resumed)
+        cluster = cluster or next((plan.cluster for plan in plans if plan.cluster), None)
+        if cluster is not None:
+            joined = connected(cluster, certificates, insecure=insecure, patience_s=patience)
+            held.callback(joined.close)
+            settings = replace(settings, cluster=joined)
+        if resumed is not None:
+            folder, opened = resumed, no_targets
+            settings = held.enter_context(reached([plan.target for plan in plans], settings))
         else:
             assert suite is not None
             new = new_run(
                 suite,
                 runs,
                 settings,
+                held,
                 target=target,
                 judging=judging,
                 release=release,
                 until_decided=until_decided,
                 progress=progress,
             )
-            folder, opened = new.folder, new.targets
+            folder, opened, settings = new.folder, new.targets, new.settings
         sending.folder = folder.path
         console.print(f"Run [bold]{escape(str(folder.path))}[/]", soft_wrap=True)
         try:
@@ -166,12 +193,21 @@ def _show_group(report: GroupReport, console: Console, *, as_json: bool) -> int:
     return int(group_exit_status(report))
 
 
-def _settings(cache: Path, launch: str) -> TargetSettings:
+def _plans(folder: RunFolder | GroupFolder) -> list[Plan]:
+    """Of each of its devices."""
+    from harness.store import GroupFolder
+
+    return [run.plan() for run in (folder.runs() if isinstance(folder, GroupFolder) else (folder,))]
+
+
+def _settings(cache: Path, launch: str, patience_s: float) -> TargetSettings:
     from harness.cli.places import runner_override
     from harness.pipeline.choose_target import TargetSettings
     from harness.targets.iphone.messages import LaunchMode
 
-    return TargetSettings(cache=cache, runner=runner_override(), launch=LaunchMode(launch))
+    return TargetSettings(
+        cache=cache, runner=runner_override(), launch=LaunchMode(launch), patience_s=patience_s
+    )
 
 
 def _judging(policy_path: Path) -> tuple[PolicySection, Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import dask
 
+from harness.cluster.address import ClusterAddress
 from harness.cluster.settings import SCHEDULER_SETTINGS
 
 if TYPE_CHECKING:
@@ -26,15 +27,13 @@ _REFUSED: Final = (
 
 
 async def run_scheduler(
-    *,
-    protocol: str,
-    host: str,
-    port: int,
+    address: ClusterAddress,
     security: Security | None,
+    *,
     on_address: Callable[[str], None],
     stopping: asyncio.Event,
 ) -> None:
-    """Serve until ``stopping``; ``on_address`` is told where, once it listens.
+    """Serve at ``address`` until ``stopping``; ``on_address`` is told where, once it listens.
 
     Raises:
         OSError: the port is taken.
@@ -42,7 +41,13 @@ async def run_scheduler(
     from distributed import Scheduler
 
     with dask.config.set(SCHEDULER_SETTINGS):
-        scheduler = Scheduler(protocol=protocol, host=host, port=port, security=security, dashboard=False)
+        scheduler = Scheduler(
+            protocol=f"{address.scheme}://",
+            host=address.host,
+            port=address.port,
+            security=security,
+            dashboard=False,
+        )
         for refused in _REFUSED:
             scheduler.handlers.pop(refused, None)
         async with scheduler:

@@ -66,6 +66,11 @@ class AttachedPhones:
                 del self._known[udid], self._missed[udid]
         return dict(self._known)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a phone has still to say what it is."""
+        return bool(self._asked)
+
     def close(self) -> None:
         """End what asks the phones."""
         self.worker.close()

@@ -60,6 +60,7 @@ class DeviceJobs:
         self._watcher = _Watcher()
         self._settings = replace(settings, watcher=self._watcher)
         self._target: Target | None = None
+        self._staged = ""
         self._lock = threading.Lock()
 
     @property
@@ -93,8 +94,9 @@ class DeviceJobs:
             try:
                 target = self._opened(request.idle_limit_s)
                 with self._ended_when_not_wanted(is_wanted):
-                    if isinstance(target, StagesJobs):
+                    if isinstance(target, StagesJobs) and self._staged != request.session:
                         target.stage(root, (request.job.job_id,), lambda job_id: None)
+                        self._staged = request.session
                     outcome = target.run(root, request.job.job_id, on_event)
             except BaseException:
                 # What hangs, or lost its phone, is begun anew with the next job.
@@ -119,6 +121,7 @@ class DeviceJobs:
 
     def close(self) -> None:
         """End what runs on the device. From any thread."""
+        self._staged = ""
         target, self._target = self._target, None
         if target is not None:
             target.close()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 3.0
+LOOK_SOON_S: Final = 0.3
 _REJOIN_S: Final = 1.0
 _TIDY_S: Final = 3600.0
 _MACHINE: Final = "machine"
@@ -63,7 +64,7 @@ class WorkerOptions:
     name: str = field(default_factory=host_name)
 
 
-class WorkerProcess:
+class Serving:
     """Runs until it is stopped."""
 
     def __init__(self, options: WorkerOptions, say: Say) -> None:
@@ -90,7 +91,8 @@ class WorkerProcess:
                     if self._options.offers_phones:
                         await self._look(phones, scratch)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), LOOK_S)
+                        pause_s = LOOK_SOON_S if phones.is_asking else LOOK_S
+                        await asyncio.wait_for(self._stopping.wait(), pause_s)
             finally:
                 tidying.cancel()
                 phones.close()
@@ -160,7 +162,7 @@ class WorkerProcess:
             try:
                 async with worker:
                     self._say(f"{key} joined {options.scheduler}")
-                    await worker.finished()
+                    await worker.finished()  # type: ignore[no-untyped-call]
                 self._say(f"{key} left: no scheduler at {options.scheduler}; waiting for it")
             except (OSError, ValueError, RuntimeError) as problem:
                 self._say(f"{key} cannot join {options.scheduler}: {problem}")

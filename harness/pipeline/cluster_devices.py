@@ -12,8 +12,10 @@ from harness.core.target_query_parser import is_target_query, parse_target_query
 from harness.errors import TargetError, UsageError
 from harness.targets.base import TargetWatcher
 from harness.targets.cluster import ClusterTarget
+from harness.virtual_iphone.identity import phone_identity
 
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_S = 0.2
+_TOLD_AFTER_S = 10.0
 _ATTACH = "See what the cluster has: harness devices --cluster ADDRESS."
 
 
@@ -56,15 +58,30 @@ def cluster_target(
     Raises:
         TargetError: no worker has announced it within ``patience_s``.
     """
-    kind, _, argument = name.partition(":")
-    end_s = time.monotonic() + patience_s
+    kind, _, argument = _announced_name(name).partition(":")
+    started_s, is_told = time.monotonic(), False
     while True:
         for device in announced_devices(cluster):
             if device.kind.value == kind and _is_called(device, argument):
+                if is_told:
+                    watcher.waiting(name, "")
                 return ClusterTarget(cluster, device, watcher, idle_limit_s=idle_limit_s)
-        if time.monotonic() > end_s:
+        waited_s = time.monotonic() - started_s
+        if waited_s > patience_s:
             raise TargetError(f"no worker has {name}", where=cluster.address, next_step=_ATTACH)
+        if waited_s > _TOLD_AFTER_S and not is_told:
+            is_told = True
+            watcher.waiting(name, "no worker has it yet: unlock it, and tap Trust if it asks")
         time.sleep(_LOOK_AGAIN_S)
+
+
+def _announced_name(name: str) -> str:
+    """As a cluster knows it: to its worker a virtual phone is a phone like any other."""
+    kind, _, argument = name.partition(":")
+    if kind != "virtual":
+        return name
+    ios, _, number = argument.partition("#")
+    return f"iphone:{phone_identity(ios, None, int(number) - 1).udid}"
 
 
 def announced_devices(cluster: Cluster) -> tuple[DeviceTraits, ...]:

@@ -15,6 +15,7 @@ from harness.pipeline.choose_target import (
 )
 from harness.pipeline.evaluate import read_baseline
 from harness.pipeline.prepare import open_suite_source, plan_run
+from harness.pipeline.reach_devices import reached
 from harness.pipeline.report_group import Judging
 from harness.pipeline.run_devices import DevicesProgress, NewRun
 from harness.store import GroupFolder, RunFolder, read_report
@@ -25,6 +26,7 @@ def new_run(
     suite_path: Path,
     runs: Path,
     settings: TargetSettings,
+    held: ExitStack,
     *,
     target: str | None = None,
     judging: Judging = None,
@@ -34,7 +36,8 @@ def new_run(
 ) -> NewRun:
     """Plan a run of the suite in a new folder of ``runs``; ``target`` instead of the suite's own.
 
-    Several devices make a group of runs. ``progress`` also hears what its targets do meanwhile.
+    Several devices make a group of runs. ``progress`` also hears what its targets do meanwhile. What reaches the
+    devices stays open as long as ``held``; the result's settings are those by which they are reached.
 
     Raises:
         HarnessError: the suite, its target or the baseline cannot be used; nothing was built yet.
@@ -45,7 +48,9 @@ def new_run(
     read_baseline(*(judging or (suite.policy, base)))
     source = open_suite_source(suite, base)
     devices = devices_of(name, settings.cluster)
+    named_cluster = settings.cluster
     settings = replace(settings, idle_limit_s=suite.run.idle_limit_seconds)
+    settings = held.enter_context(reached(devices, settings))
     with ExitStack() as opened:
         # A target that cannot be used is told before anything is built.
         targets = []
@@ -57,8 +62,8 @@ def new_run(
             targets.append(choose_target(device, watched))
             opened.callback(targets[-1].close)
         plan = plan_run(suite, suite_path, text, source, name, release, until_decided=until_decided)
-        if settings.cluster is not None:
-            plan = plan.model_copy(update={"cluster": settings.cluster.address})
+        if named_cluster is not None:
+            plan = plan.model_copy(update={"cluster": named_cluster.address})
         names = tuple(map(lasting_name, devices, targets))
         folder: RunFolder | GroupFolder
         if len(devices) > 1:
@@ -70,4 +75,4 @@ def new_run(
             for run in folder.runs() if isinstance(folder, GroupFolder) else (folder,):
                 run.write_baseline(read_report(base / suite.policy.baseline))
         opened.pop_all()
-    return NewRun(folder, tuple(targets))
+    return NewRun(folder, tuple(targets), settings)

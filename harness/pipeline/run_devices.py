@@ -38,6 +38,8 @@ class NewRun:
 
     folder: RunFolder | GroupFolder
     targets: tuple[Target, ...]
+    settings: TargetSettings
+    """By which its devices are reached."""
 
 
 def run_on_device(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory, built_variants: Path) -> Pa
         f"[run]\nrounds = 2\nwarmup = {{min_runs = 1}}\nsteady = {{min_runs = 16}}\n{AGREES}"
     )
     settings = TargetSettings(cache=built_variants)
-    new = new_run(folder / "suite.toml", folder / "runs", settings)
-    assert isinstance(new.folder, RunFolder)
-    run_on_device(new.folder, settings, Silent(), None, new.targets[0])
+    with ExitStack() as held:
+        new = new_run(folder / "suite.toml", folder / "runs", settings, held)
+        assert isinstance(new.folder, RunFolder)
+        run_on_device(new.folder, settings, Silent(), None, new.targets[0])
     return new.folder.path
 
 
