@@ -191,6 +191,9 @@ class JobRun:
         deadline_s = time.monotonic() + _END_GRACE_S
         while (end := developer.end_of(pid)) is None and time.monotonic() < deadline_s:
             await developer.wait(0.2)
+            # Of a process that was gone before it could be observed the phone does not tell.
+            if developer.end_of(pid) is None and not await developer.is_running(pid):
+                return developer.end_of(pid)
         if end is None:
             await developer.kill(pid)
         return end
