@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster_options import cluster_options
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from harness.core.device_traits import DeviceTraits
     from harness.targets.iphone.messages import PhoneState
 
 
 @click.command("devices")
 @click.option("--json", "as_json", is_flag=True, help="Print the phones as JSON.")
-def command(as_json: bool) -> int:
-    """List the attached iPhones, by cable or network.
+@cluster_options
+def command(
+    as_json: bool, cluster: str | None, certificates: Path | None, insecure: bool, patience: float
+) -> int:
+    """List the attached iPhones, by cable or network; or, with --cluster, the phones and machines of a cluster.
 
     With name, model, iOS, battery, trust, Developer Mode, disk image and the version of the runner. Exit status 4 where
     there is none.
@@ -27,6 +34,17 @@ def command(as_json: bool) -> int:
     from harness.errors import ExitStatus
     from harness.pipeline.phones import inspect_phones
 
+    if cluster is not None:
+        devices = _devices_of(cluster, certificates, insecure=insecure, patience_s=patience)
+        if as_json:
+            click.echo(
+                json.dumps([one.model_dump(mode="json", exclude_none=True) for one in devices], indent=1)
+            )
+        elif devices:
+            Console().print(_cluster_table(devices))
+        else:
+            click.echo("The cluster has no devices. Start a worker where phones are: harness worker ADDRESS.")
+        return int(ExitStatus.PASS if devices else ExitStatus.TARGET)
     phones = inspect_phones()
     if as_json:
         click.echo(
@@ -61,6 +79,41 @@ def _table(phones: tuple[PhoneState, ...]) -> Table:
             escape(phone.runner.version) if phone.runner else ("no" if phone.is_trusted else "–"),
             phone.udid,
         )
+    return table
+
+
+def _devices_of(
+    address: str, certificates: Path | None, *, insecure: bool, patience_s: float
+) -> tuple[DeviceTraits, ...]:
+    from harness.cli.cluster_options import connected
+    from harness.pipeline.cluster_devices import announced_devices
+
+    cluster = connected(address, certificates, insecure=insecure, patience_s=patience_s)
+    try:
+        return announced_devices(cluster)
+    finally:
+        cluster.close()
+
+
+def _cluster_table(devices: tuple[DeviceTraits, ...]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.pipeline.cluster_devices import device_name
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "model", "iOS", "host"):
+        table.add_column(heading, style="bold" if heading == "name" else "", overflow="fold")
+    table.add_column("target", style="dim", overflow="fold")
+    for device in devices:
+        row = (
+            device.name or "–",
+            device.model or "–",
+            device.ios or "–",
+            device.host or "–",
+            device_name(device),
+        )
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -30,11 +30,10 @@ from harness.cluster.messages import (
 from harness.cluster_worker.device_jobs import DeviceJobs, NotWantedError
 from harness.cluster_worker.storage import WorkerStorage
 from harness.errors import HarnessError, TargetError, WireError
+from harness.shards.request import ShardRequest
+from harness.shards.worker import ShardWorker
 from harness.wire.job_folder import job_folder
 from harness.wire.strict_json import explain, parse_object
-
-if TYPE_CHECKING:
-    from harness.workloads.shard_pool import ShardWorker
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +139,6 @@ class Requests:
     def _run_shard(self, request: RunShard, address: str, parts: tuple[bytes, ...]) -> Answer:
         if self._shards is None:
             raise TargetError("this worker computes no shards", next_step="Start it with --cores.")
-        from harness.workloads.shard_pool import ShardRequest
-
         try:
             parse_object(request.request)
             shard = ShardRequest.model_validate_json(request.request)

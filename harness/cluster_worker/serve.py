@@ -27,11 +27,11 @@ from harness.cluster_worker.requests import Requests
 from harness.cluster_worker.storage import WorkerStorage
 from harness.core.device_traits import DeviceKind, DeviceTraits
 from harness.pipeline.choose_target import TargetSettings
+from harness.shards.fingerprint import engine_fingerprint
+from harness.shards.worker import ShardWorker
 
 if TYPE_CHECKING:
     from distributed import Security
-
-    from harness.workloads.shard_pool import ShardWorker
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +108,7 @@ class Serving:
         options, resources = self._options, dict[str, float]()
         devices = {}
         if options.cores:
-            from harness.workloads.engine_fingerprint import engine_fingerprint
-            from harness.workloads.shard_pool import ShardWorker
-
-            self._shards = ShardWorker(self._storage.blobs, slots=options.cores)
+            self._shards = ShardWorker(self._storage.blobs, processes=options.cores)
             resources[cores_resource(engine_fingerprint())] = options.cores
         if options.offers_machine:
             resource = device_resource(DeviceTraits(kind=DeviceKind.LOCAL, host=options.name))
