@@ -107,18 +107,19 @@ class Cluster:
         blobs: BlobStore | None = None,
         on_note: OnNote | None = None,
         call: str = "",
+        given_up: threading.Event | None = None,
     ) -> Answer:
         """The answer of a worker that has what ``need`` names, and the bytes beside it.
 
         What the worker lacks is sent to it from ``blobs``. Where it dies on the way, or the scheduler does, the request
-        is made again: a request is such that it may be.
+        is made again: a request is such that it may be. Nobody waits for the answer any more once ``given_up`` is set.
 
         Raises:
             HarnessError: the worker says why it cannot be done: of the class that it says.
             NobodyThereError: nobody has what is needed, or the scheduler is gone, for as long as the patience lasts.
             WireError: the answer is none.
         """
-        waiting = _Patience(self._patience_s)
+        waiting = _Patience(self._patience_s, given_up)
         while True:
             try:
                 answer, beside = self._ask(request, need, parts, None, on_note, call, waiting)
@@ -215,7 +216,7 @@ class Cluster:
         future.add_done_callback(lambda done: ended.set())
         looked_s = time.monotonic()
         while not ended.wait(_POLL_S) and future.status == "pending":
-            if self._is_closed or client.status != "running":
+            if self._is_closed or client.status != "running" or waiting.is_over:
                 raise LostError("the scheduler is gone")
             if time.monotonic() - looked_s < _LOOK_S:
                 continue
@@ -305,16 +306,23 @@ class Cluster:
 
 
 class _Patience:
-    """A limit on how long something is missing."""
+    """A limit on how long something is missing, and whether it is still waited for."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, given_up: threading.Event | None) -> None:
         self._limit_s = limit_s
+        self._given_up = given_up
         self.restart()
+
+    @property
+    def is_over(self) -> bool:
+        return self._given_up is not None and self._given_up.is_set()
 
     def restart(self) -> None:
         self._since_s = time.monotonic()
 
     def check(self, problem: str, need: Need, where: str) -> None:
+        if self.is_over:
+            raise TargetError("it was given up", where=where, next_step="Run the command again.")
         if time.monotonic() - self._since_s > self._limit_s:
             raise NobodyThereError(
                 f"{problem} (waited {self._limit_s:g} s)",

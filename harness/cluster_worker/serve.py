@@ -27,7 +27,7 @@ from harness.cluster_worker.requests import Requests
 from harness.cluster_worker.storage import WorkerStorage
 from harness.core.device_traits import DeviceKind, DeviceTraits
 from harness.pipeline.choose_target import TargetSettings
-from harness.shards.fingerprint import engine_fingerprint
+from harness.shards.engine_fingerprint import engine_fingerprint
 from harness.shards.worker import ShardWorker
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from harness.pipeline.measure import measure
 from harness.pipeline.prepare import prepare
 from harness.pipeline.progress import Progress
 from harness.pipeline.report_group import Judging, report_group
+from harness.pipeline.shard_pools import shard_pool
 from harness.pipeline.until_decided import sample_until_decided
 from harness.store import RunFolder
 from harness.store.group_folder import GroupFolder, share_preparation
@@ -62,7 +63,7 @@ def run_on_device(
             with ExitStack() as closing_target:
                 if opened is not None:
                     closing_target.callback(opened.close)
-                variants = _prepared(folder, settings.cache, progress, is_new=opened is not None)
+                variants = _prepared(folder, settings, progress, is_new=opened is not None)
                 target = opened or _choose(folder, settings, progress)
                 closing_target.callback(target.close)
                 try:
@@ -102,7 +103,7 @@ def run_on_devices(
         open_runs = [run for run in runs if not run.is_complete]
         if open_runs:
             try:
-                variants = _prepared(runs[0], settings.cache, progress, is_new=False)
+                variants = _prepared(runs[0], settings, progress, is_new=False)
             except HarnessError:
                 if opened:
                     group.discard()
@@ -123,9 +124,12 @@ def run_on_devices(
     return report, errors
 
 
-def _prepared(folder: RunFolder, cache: Path, progress: Progress, *, is_new: bool) -> dict[str, Variant]:
+def _prepared(
+    folder: RunFolder, settings: TargetSettings, progress: Progress, *, is_new: bool
+) -> dict[str, Variant]:
     try:
-        return prepare(folder, suite_of(folder), cache, progress)
+        with shard_pool(settings) as pool:
+            return prepare(folder, suite_of(folder), settings.cache, progress, pool)
     except HarnessError:
         if is_new:
             folder.discard()
