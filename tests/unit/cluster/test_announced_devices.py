@@ -1,0 +1,81 @@
+"""What a worker announces is read back as it was, and what others announce is passed over."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cluster.devices import Announced, announced_by, cores_resource, device_resource
+from harness.core.device_traits import DeviceKind, DeviceTraits
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+
+
+@given(udid=TEXT, model=st.none() | TEXT, ios=st.none() | TEXT, name=st.none() | TEXT, virtual=st.booleans())
+@settings(max_examples=200)
+def test_a_phone_is_read_back_as_it_was(
+    udid: str, model: str | None, ios: str | None, name: str | None, virtual: bool
+) -> None:
+    phone = DeviceTraits(
+        kind=DeviceKind.IPHONE, udid=udid, model=model, ios=ios, name=name, is_virtual=virtual, host="desk"
+    )
+    (read,) = announced_by({"tls://a": {device_resource(phone): 1}})
+    assert read.device == phone
+    assert (read.address, read.count, read.engine) == ("tls://a", 1, None)
+
+
+def test_the_name_says_what_it_is() -> None:
+    phone = DeviceTraits(
+        kind=DeviceKind.IPHONE,
+        udid="00008120-001A",
+        model="iPhone15,2",
+        ios="18.5",
+        is_virtual=False,
+        host="desk1",
+    )
+    assert (
+        device_resource(phone)
+        == "iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1"
+    )
+    assert device_resource(DeviceTraits(kind=DeviceKind.LOCAL, host="desk1")) == "local host=desk1"
+
+
+def test_machines_and_cores_in_one_order() -> None:
+    found = announced_by(
+        {
+            "tls://b": {"local host=b": 1, cores_resource("5f0c"): 4},
+            "tls://a": {cores_resource("5f0c"): 2},
+        }
+    )
+    assert found == (
+        Announced("tls://a", "cores engine=5f0c", 2, engine="5f0c"),
+        Announced("tls://b", "cores engine=5f0c", 4, engine="5f0c"),
+        Announced("tls://b", "local host=b", 1, device=DeviceTraits(kind=DeviceKind.LOCAL, host="b")),
+    )
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "GPU",
+        "",
+        "iphone",
+        "iphone model=iPhone15,2",
+        "iphone udid=a udid=b",
+        "iphone udid=a class=android",
+        "iphone udid=a colour=red",
+        "iphone  udid=a",
+        "ipad udid=a",
+        "local",
+        "cores engine=",
+        "cores engine=a host=b",
+        "iphone udid=" + "a" * 600,
+    ],
+)
+def test_what_is_not_the_harnesss_is_passed_over(resource: str) -> None:
+    assert announced_by({"tls://a": {resource: 1}}) == ()
+
+
+def test_a_device_that_was_taken_back_is_none() -> None:
+    assert announced_by({"tls://a": {"local host=b": 0, "local host=c": "1"}}) == ()
