@@ -21,6 +21,13 @@ Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}\.(jsonl|json|bin)$")]
 
 
+class BegunFile(Value):
+    """A file of a job that was begun elsewhere."""
+
+    name: Literal["events.jsonl", "outputs.bin"]
+    content: Blob
+
+
 class RunJob(Value):
     """Run ``job`` on ``device``, or go on with it where its log ends."""
 
@@ -31,11 +38,18 @@ class RunJob(Value):
     device: Annotated[str, Field(min_length=1, max_length=200)]
     """A device as the worker announced it."""
     job: Job
+    begun: Annotated[tuple[BegunFile, ...], Field(max_length=2)] = ()
+    """What an earlier attempt left: the job goes on from there, unless the worker has more of it."""
     idle_limit_s: Annotated[float, Field(gt=0)]
     topic: Token
     """Where the notes on the way go."""
     call: Token
     """By which they are known."""
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All that the worker needs."""
+        return (*self.job.blobs, *(file.content for file in self.begun))
 
 
 class ReadPart(Value):

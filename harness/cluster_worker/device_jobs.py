@@ -79,7 +79,7 @@ class DeviceJobs:
         """
         with self._lock:
             root = self._storage.session(request.session)
-            self._storage.place(root, request.job)
+            self._storage.place(root, request.job, request.begun)
             ended = job_folder(root, request.job.job_id) / "outcome.json"
             if ended.is_file():
                 with suppress(WireError):

@@ -122,7 +122,7 @@ class Requests:
     ) -> Answer:
         device = self._device(request.device)
         root = self._storage.session(request.session)
-        lacking = self._storage.lacking(root, request.job.blobs)
+        lacking = self._storage.lacking(root, request.blobs)
         if lacking:
             return Lacking(address=address, blobs=lacking), ()
 

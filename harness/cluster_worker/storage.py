@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from harness.cluster.messages import PART_BYTES, FileSize, ReceivePart
+from harness.cluster.messages import PART_BYTES, BegunFile, FileSize, ReceivePart
 from harness.core.jobs import Blob, Job
 from harness.errors import WireError
 from harness.targets.run_token import run_token, write_run_token
@@ -28,6 +28,7 @@ KEPT_BYTES: Final = 20 * 1024**3
 KEPT_S: Final = 14 * 24 * 3600.0
 _RECEIVING_S: Final = 3600.0
 _RESULT = re.compile(r"[a-z][a-z0-9_]{0,40}\.(jsonl|json|bin)")
+_LOG: Final = "events.jsonl"
 _NOT_RESULTS: Final = frozenset({"job.json", "outcome.json"})
 
 
@@ -64,14 +65,22 @@ class WorkerStorage:
                 missing.append(blob)
         return tuple(missing)
 
-    def place(self, root: Path, job: Job) -> None:
-        """Write the job's folder. What another job left under the same name is removed."""
+    def place(self, root: Path, job: Job, begun: Sequence[BegunFile] = ()) -> None:
+        """Write the job's folder, with what was ``begun`` elsewhere where that is more than what is here.
+
+        What another job left under the same name is removed.
+        """
         folder = job_folder(root, job.job_id)
-        if (folder / "job.json").is_file():
-            with suppress(WireError):
-                if read_job(folder) == job:
-                    return
+        if (folder / "job.json").is_file() and not _is_of(folder, job):
             shutil.rmtree(folder)
+        there = {file.name: file.content for file in begun}
+        log = there.get(_LOG)
+        if log is not None and log.bytes > _size(folder / _LOG):
+            folder.mkdir(parents=True, exist_ok=True)
+            # The log last: it says how much of the outputs counts.
+            for name in sorted(there, key=_LOG.__eq__):
+                shutil.copyfile(BlobStore(root).path(there[name]), folder / name)
+                (folder / name).chmod(0o644)
         write_job(root, job)
 
     def results(self, root: Path, job_id: str) -> tuple[FileSize, ...]:
@@ -159,6 +168,16 @@ class WorkerStorage:
             kept += status.st_size
             if kept > kept_bytes:
                 path.unlink(missing_ok=True)
+
+
+def _is_of(folder: Path, job: Job) -> bool:
+    with suppress(WireError):
+        return read_job(folder) == job
+    return False
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -6,9 +6,9 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from harness.cluster.devices import device_resource
 from harness.cluster.messages import (
     PART_BYTES,
     AnyNote,
+    BegunFile,
     Done,
     EventHappened,
     FileSize,
@@ -24,21 +25,22 @@ from harness.cluster.messages import (
     JobRan,
     ReadPart,
     RunJob,
-    Started,
     Transferring,
     WaitingForPerson,
 )
 from harness.core.device_traits import DeviceKind, DeviceTraits
-from harness.core.events import EVENT_ADAPTER, TargetClass
+from harness.core.events import EVENT_ADAPTER, Event, TargetClass
 from harness.core.jobs import Blob
 from harness.core.runs import JobOutcome, JobStatus
 from harness.errors import HarnessError, TargetError, WireError
 from harness.targets.base import OnEvent, TargetWatcher
 from harness.targets.run_token import run_token
 from harness.wire.blobs import BlobStore
+from harness.wire.event_log import EventLogReader
 from harness.wire.job_folder import job_folder, read_job
 
 _LOG: Final = "events.jsonl"
+_BEGUN: Final[tuple[Literal["events.jsonl", "outputs.bin"], ...]] = ("events.jsonl", "outputs.bin")
 _ATTEMPTS: Final = 3
 
 
@@ -49,15 +51,14 @@ class _Listener:
     on_event: OnEvent
     watcher: TargetWatcher
     description: str
-    has_started: bool = False
-    started_s: float = field(default_factory=time.monotonic)
+    known: int
+    """How many events of the log have been told."""
 
     def hear(self, note: AnyNote) -> None:
-        if isinstance(note, Started):
-            self.has_started = True
-        elif isinstance(note, EventHappened):
+        if isinstance(note, EventHappened):
             with suppress(ValidationError):
                 self.on_event(EVENT_ADAPTER.validate_json(note.event))
+                self.known += 1
         elif isinstance(note, Transferring):
             self.watcher.transferring(self.description, note.done_bytes, note.total_bytes)
         elif isinstance(note, WaitingForPerson):
@@ -105,13 +106,15 @@ class ClusterTarget:
                 where=self.description,
                 next_step="Go on: harness run --resume.",
             )
-        listener = _Listener(on_event, self._watcher, self.description)
+        log = job_folder(root, job_id) / _LOG
+        listener = _Listener(on_event, self._watcher, self.description, len(_events(log)))
         started_ns = time.monotonic_ns()
         request = RunJob(
             session=run_token(root),
             run_id=root.name,
             device=self._need.resource,
             job=read_job(job_folder(root, job_id)),
+            begun=_begun(root, job_id),
             idle_limit_s=self._idle_limit_s,
             topic=self._cluster.topic,
             call=uuid.uuid4().hex,
@@ -130,6 +133,9 @@ class ClusterTarget:
                 next_step=error.next_step,
                 wall_ns=time.monotonic_ns() - started_ns,
             )
+        # A note that is still on its way when the answer comes is not waited for.
+        for event in _events(log)[listener.known :]:
+            on_event(event)
         return outcome
 
     def forget(self, root: Path, blobs: Sequence[Blob]) -> None:
@@ -152,8 +158,7 @@ class ClusterTarget:
             if not isinstance(answer, JobRan) or answer.outcome.job_id != request.job.job_id:
                 raise _not_asked_for(self.description)
             try:
-                if not answer.outcome.status.is_interrupted:
-                    self._keep(answer, beside, request.session, job_folder(root, request.job.job_id))
+                self._keep(answer, beside, request.session, job_folder(root, request.job.job_id))
                 return answer.outcome
             except WireError:
                 # The phone went to another worker, which has not what the first one had: there it runs again.
@@ -191,6 +196,20 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
         for part in parts:
             out.write(part)
     partial.replace(path)
+
+
+def _events(log: Path) -> list[Event]:
+    return list(EventLogReader(log).new_events())
+
+
+def _begun(root: Path, job_id: str) -> tuple[BegunFile, ...]:
+    """What an earlier attempt at the job left, as blobs."""
+    folder, store = job_folder(root, job_id), BlobStore(root)
+    return tuple(
+        BegunFile(name=name, content=store.put_file(folder / name))
+        for name in _BEGUN
+        if (folder / name).is_file()
+    )
 
 
 def _not_asked_for(where: str) -> WireError:

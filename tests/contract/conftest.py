@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shared_phones import SharedPhones
+from shared_phones import SharedCluster, SharedPhones
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 def _end_shared_phones() -> Iterator[None]:
     yield
     SharedPhones.end()
+    SharedCluster.end()
 
 
 @pytest.fixture(scope="session")

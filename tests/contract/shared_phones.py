@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.core.events import TargetClass
 from harness.core.runs import JobOutcome
+from harness.pipeline.choose_target import TargetSettings, choose_target
+from harness.pipeline.reach_devices import reached
 from harness.pipeline.virtual_phone import VirtualPhoneTarget
-from harness.targets.base import OnEvent, Unwatched
+from harness.targets.base import OnEvent, Target, Unwatched
 from harness.targets.iphone.messages import Limits
 
 LAUNCHING_IOS = ("16.7", "18.5", "26.1")
 QUICK_LIMITS = Limits(answer_s=3, tap_s=10, reconnect_s=6, unlock_s=4, trust_s=4, report_s=4)
 IDLE_LIMIT_S = 30.0
+_PHONES = ("virtual:16.7#1", "virtual:16.7#2")
 
 
 class SharedPhone:
@@ -59,3 +63,22 @@ class SharedPhones:
     def end(cls) -> None:
         while cls._phones:
             cls._phones.popitem()[1].close()
+
+
+class SharedCluster:
+    """Two phones behind a cluster of this machine, as a run on several has them; the first of them is the target."""
+
+    _held = ExitStack()
+    _settings: TargetSettings | None = None
+
+    @classmethod
+    def target(cls) -> Target:
+        if cls._settings is None:
+            settings = TargetSettings(cache=Path(), idle_limit_s=IDLE_LIMIT_S)
+            cls._settings = cls._held.enter_context(reached(_PHONES, settings))
+        return choose_target(_PHONES[0], cls._settings)
+
+    @classmethod
+    def end(cls) -> None:
+        cls._held.close()
+        cls._settings = None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_bench import Bench, pixel_encoding, steady_samples, tensor_encoding
-from shared_phones import LAUNCHING_IOS, SharedPhone, SharedPhones
+from shared_phones import LAUNCHING_IOS, SharedCluster, SharedPhone, SharedPhones
 
 from harness.core.events import (
     Event,
@@ -31,6 +31,7 @@ from harness.core.runs import JobOutcome, JobStatus
 from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.errors import TargetError
 from harness.targets.base import Target
+from harness.targets.cluster import ClusterTarget
 from harness.targets.local import LocalTarget, RuntimeLibrary, find_runtime_library
 from harness.targets.replay import ReplayTarget
 from harness.wire.event_log import read_events
@@ -74,10 +75,17 @@ def make_virtual(ios: str) -> MakeTarget:
     return make
 
 
+def make_cluster(bench: Bench, recording: Path) -> Target:
+    """A virtual phone at a worker of this machine's own cluster, shared in the same way."""
+    del bench, recording
+    return SharedCluster.target()
+
+
 TARGETS = [
     pytest.param(make_local, id="local"),
     pytest.param(make_replay, id="replay"),
     *(pytest.param(make_virtual(ios), id=f"virtual-{ios}") for ios in LAUNCHING_IOS),
+    pytest.param(make_cluster, id="cluster"),
 ]
 every_target = pytest.mark.parametrize("make", TARGETS)
 
@@ -210,7 +218,7 @@ def test_it_says_what_it_is(make: MakeTarget, bench: Bench, recording: Path, tin
     place_job(bench, tiny_models)
     target = make(bench, recording)
     assert target.description
-    is_virtual = isinstance(target, SharedPhone)
+    is_virtual = isinstance(target, SharedPhone | ClusterTarget)
     assert target.target_class is (TargetClass.VIRTUAL if is_virtual else TargetClass.LOCAL)
     target.close()
 
