@@ -28,6 +28,8 @@ from harness.wire.job_folder import job_folder
 from harness.wire.strict_json import read_value, write_value
 
 _POLL_S: Final = 0.5
+MOST_TOLD_BYTES: Final = 256 * 1024
+"""Of a job's log so much goes ahead of it, for who watches; a model of a microsecond would fill any network."""
 
 IsWanted = Callable[[], bool]
 Notify = Callable[[AnyNote], None]
@@ -86,10 +88,16 @@ class DeviceJobs:
                     return read_value(ended, JobOutcome, next_step=""), root
             self._watcher.call, self._watcher.notify = request.call, notify
 
+            told_bytes = 0
+
             def on_event(event: Event) -> None:
+                nonlocal told_bytes
                 if not is_wanted():
                     raise NotWantedError
-                notify(EventHappened(call=request.call, event=event.model_dump_json(exclude_none=True)))
+                if told_bytes < MOST_TOLD_BYTES:
+                    line = event.model_dump_json(exclude_none=True)
+                    told_bytes += len(line)
+                    notify(EventHappened(call=request.call, event=line))
 
             try:
                 target = self._opened(request.idle_limit_s)

@@ -18,6 +18,7 @@ from harness.wire.event_log import LARGEST_LINE_BYTES, parse_event
 
 QUICK_POLL_S = 0.2
 SLOW_POLL_S = 2.0
+_LONGEST_FINISH_BYTES = 64 * 1024
 """While samples are taken: each look costs the phone's file service a little work."""
 
 
@@ -35,7 +36,8 @@ class LogFollower:
         self._on_note = on_note
         self._size_bytes = self._log.stat().st_size if self._log.is_file() else 0
         self._seen_bytes = self._size_bytes
-        self.last: Event | None = None
+        # Cut off after the last record, and before the outputs: those are all that is left to do.
+        self.last: Event | None = _finish_in(self._log)
         self.is_sampling = False
         self.grew_at_s = time.monotonic()
 
@@ -104,6 +106,8 @@ class LogFollower:
         """
         assert isinstance(self.last, JobFinished)
         finished = self.last
+        if self._outputs.is_file() and _sha256(self._outputs) == finished.outputs_sha256:
+            return
         path = f"{self._folder}/outputs.bin"
         for _ in range(2):
             entry = await files.entry(path)
@@ -119,6 +123,22 @@ class LogFollower:
     async def remove(self, files: PhoneFiles) -> None:
         """Take the job off the phone: all of it is here."""
         await files.remove(self._folder)
+
+
+def _finish_in(log: Path) -> JobFinished | None:
+    """The record that a log ends with, if that is the end of a job."""
+    if not log.is_file():
+        return None
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LONGEST_FINISH_BYTES))
+        tail = file.read()
+    if not tail.endswith(b"\n"):
+        return None
+    try:
+        event = parse_event(tail[:-1].rpartition(b"\n")[2], where=str(log))
+    except WireError:
+        return None
+    return event if isinstance(event, JobFinished) else None
 
 
 def _sha256(path: Path) -> str:
