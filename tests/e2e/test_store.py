@@ -20,7 +20,7 @@ from desk import PATIENCE_S, Desk, assert_explained, wait_until_measuring
 from moto.server import ThreadedMotoServer
 
 from harness.core.history import Series
-from harness.store import RunFolder, list_runs
+from harness.store import GroupFolder, RunFolder, list_runs
 from harness.store.remote.address import StoreAddress
 from harness.store.remote.fetch import pull_run
 from harness.store.remote.place import StorePlace
@@ -160,6 +160,26 @@ def test_an_interrupted_run_is_finished_on_another_machine(
     assert not pulled.is_complete
     assert [job.job_id for job in pulled.schedule()] == [job.job_id for job in cut.schedule()]
     assert pulled.outcome(cut.schedule()[0].job_id) == cut.outcome(cut.schedule()[0].job_id)
+
+
+def test_a_run_on_several_devices_gathers_whole(
+    desk: Desk, run: RunFolder, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = run.plan().model_copy(update={"run_id": "group"})
+    group = GroupFolder.create(desk.runs, plan, ("local", "local"))
+    assert desk.harness("run", "--resume", group.path, "--store", store).status == 0
+    here = [desk.harness("report", name, "--json").out for name in ("group", "group.1", "group.2")]
+
+    other = another_machine(desk, tmp_path / "other", monkeypatch)
+    there = [
+        other.harness("report", f"{store}/{name}", "--json").out for name in ("group", "group.1", "group.2")
+    ]
+    assert there == here
+    assert {one.run_id for found in series(other, "--runs", store) for one in found.runs} == {
+        "group.1",
+        "group.2",
+    }
+    assert other.harness("compare", "group.1", "group.2:float32", "--runs", store).status == 0
 
 
 def test_a_store_that_cannot_be_reached_changes_no_verdict(

@@ -41,8 +41,9 @@ _ETAGS: Final = ("ETag", "etag", "md5Hash", "content_md5")
 _TIMES: Final = ("LastModified", "last_modified", "updated", "modified", "mtime", "created")
 _DRIVER_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "file": {"auto_mkdir": True},
-    # A wait ends after half a minute or so, not after the drivers' own several minutes.
-    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}},
+    # A server that takes connections and never answers is given up after two minutes and a half (s3fs tries five times
+    # what botocore does twice), not after many.
+    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 15, "retries": {"total_max_attempts": 2}}},
 }
 _CREDENTIALS = "Check the credentials that its driver reads from the environment: docs/store.md."
 

@@ -23,6 +23,7 @@ from harness.store.need import Need
 from harness.store.remote.address import StoreAddress
 from harness.store.remote.fetch import fetch_run, pull_run
 from harness.store.remote.push import push_run
+from harness.store.remote.reports import store_history
 from harness.store.remote.run_store import RunStore
 
 NOTHING = StopRule(min_runs=0, min_duration_ns=0)
@@ -229,6 +230,17 @@ def test_a_store_that_may_not_be_written_to(
     cut_after(0, monkeypatch, PermissionError)
     with pytest.raises(StoreError, match="may not be written to: the line was cut"):
         push_run(run.path, store)
+
+
+def test_reading_writes_nothing_to_the_store(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path / "a")
+    push_run(run.path, store)
+    cut_after(0, monkeypatch, PermissionError)
+    assert content(pull_run("run", store, tmp_path / "b", tmp_path / "cache")) == content(run.path)
+    history = store_history(store, tmp_path / "cache")
+    assert [one.path for one in history.unread] == ["runs/run/report.json"]
 
 
 def test_a_pull_that_is_cut_leaves_no_run_and_goes_on(in_memory: RunStore, tmp_path: Path) -> None:
