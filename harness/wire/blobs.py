@@ -23,6 +23,17 @@ _NO_HARD_LINK: Final = frozenset(
 )
 
 
+def blob_of(path: Path) -> Blob:
+    """What the file's bytes are called; they are read in pieces."""
+    digest = hashlib.sha256()
+    size_bytes = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+    return Blob(sha256=digest.hexdigest(), bytes=size_bytes)
+
+
 class BlobStore:
     """Content-addressed files below ``root``: written once, read-only, never changed in place.
 
@@ -146,11 +157,7 @@ class BlobStore:
         """
         if not self.has(blob):
             raise self._missing(blob)
-        digest = hashlib.sha256()
-        with self.path(blob).open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-        if digest.hexdigest() != blob.sha256:
+        if blob_of(self.path(blob)) != blob:
             raise self._corrupt(blob)
 
     def _missing(self, blob: Blob) -> WireError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from harness.store.need import Need
 from harness.store.remote.run_store import RunStore, blob_name
 from harness.store.remote.transfer import Meter, Transfer, Untold
 from harness.store.run_folder import RunFolder
-from harness.wire.blobs import CHUNK_BYTES, BlobStore
+from harness.wire.blobs import BlobStore, blob_of
 from harness.wire.job_folder import job_folder, read_job
 
 _STAGING = ".pulling"
@@ -89,13 +88,8 @@ def _refuse_differing(stored: StoredRun, folder: Path, store: RunStore) -> None:
 
 
 def _is_here(path: Path, blob: Blob) -> bool:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size != blob.bytes:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest() == blob.sha256
+    is_of_that_size = path.is_file() and not path.is_symlink() and path.stat().st_size == blob.bytes
+    return is_of_that_size and blob_of(path) == blob
 
 
 def _bring(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from harness.errors import RunError, StoreError
 from harness.store.group_folder import GroupFolder, open_run
 from harness.store.remote.run_store import RunStore, blob_name
 from harness.store.remote.transfer import Meter, Transfer, Untold
-from harness.wire.blobs import CHUNK_BYTES
+from harness.wire.blobs import blob_of
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REPORTS = ("report.json", "group_report.json")
@@ -48,7 +47,7 @@ def push_run(run: Path, store: RunStore, transfer: Transfer | None = None) -> Pu
             held.enter_context(one.locked())
         store.make()
         names, left_out = _names(run)
-        files = tuple(StoredFile(path=name, blob=_blob(run / name)) for name in names)
+        files = tuple(StoredFile(path=name, blob=_checked_blob(run / name)) for name in names)
         stored = StoredRun(run_id=run.name, files=files)
         _refuse_to_lose(stored, store)
         blobs = {file.blob.sha256: file for file in files}
@@ -85,20 +84,15 @@ def _is_of_this_machine(path: Path) -> bool:
     return folder == "weight-caches" or (folder == "blobs" and not _SHA256.fullmatch(path.name))
 
 
-def _blob(path: Path) -> Blob:
-    digest = hashlib.sha256()
-    size_bytes = 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-    if path.parent.name == "blobs" and path.name != digest.hexdigest():
+def _checked_blob(path: Path) -> Blob:
+    blob = blob_of(path)
+    if path.parent.name == "blobs" and path.name != blob.sha256:
         raise RunError(
             "the bytes do not match the name of the blob",
             where=str(path),
             next_step="The run folder is damaged: run the suite again.",
         )
-    return Blob(sha256=digest.hexdigest(), bytes=size_bytes)
+    return blob
 
 
 def _refuse_to_lose(stored: StoredRun, store: RunStore) -> None:
