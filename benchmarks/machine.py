@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.result import Machine
 from harness.pipeline.prepare import describe_host
+from harness.shards.pool import memory_bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def describe_machine(load_average_1m_before: float, other_fraction: float | None
         machine=host.machine,
         cpu=_cpu_name() or host.cpu,
         logical_cores=host.logical_cores,
-        memory_bytes=_memory_bytes(),
+        memory_bytes=memory_bytes(),
         python=host.python,
         packages=host.packages,
         load_average_1m_before=load_average_1m_before,
@@ -68,10 +69,3 @@ def _cpu_name() -> str | None:
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None

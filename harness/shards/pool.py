@@ -41,11 +41,31 @@ WORTH_A_POOL_INPUTS: Final = 256
 two at 128 inputs, and a tenth to a half longer at 256, as a .tflite (0.2 s to load) and by Keras (3 s) alike."""
 
 
+_LEAST_EACH: Final = WORTH_A_POOL_INPUTS // 2
+_PROCESS_BYTES: Final = 2 << 30
+"""What a process may need: TensorFlow with EfficientNet-Lite0 and its batch of 32 takes 1 GB."""
+
+
 def pool_for(inputs: int, pool: ShardPool | None) -> ShardPool:
-    """Who computes a workload of so many inputs: ``pool`` or this machine's cores where that is worth it."""
+    """Who computes a workload of so many inputs: ``pool``, or this machine's cores; one process where that will do."""
     if inputs < WORTH_A_POOL_INPUTS:
         return OneProcess()
-    return pool or LocalProcesses(os.cpu_count() or 1)
+    return pool or LocalProcesses(processes_for(inputs, os.cpu_count() or 1, memory_bytes()))
+
+
+def processes_for(inputs: int, cores: int, memory_bytes: int | None) -> int:
+    """How many processes are worth their start and fit into the machine; ``None``: memory is not known."""
+    fitting = cores if memory_bytes is None else memory_bytes // _PROCESS_BYTES
+    return max(1, min(inputs // _LEAST_EACH, cores, fitting))
+
+
+def memory_bytes() -> int | None:
+    """Of this machine; ``None`` where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        # Windows has no sysconf, and others lack a name.
+        return None
 
 
 class OneProcess:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from harness.errors import HarnessError, InputError, ModelError
+from harness.errors import BuildError, HarnessError, InputError, ModelError
 from harness.models.checkpoint import find_checkpoint
 from harness.models.files import files_below
 from harness.models.source import SourceFormat
@@ -36,7 +36,12 @@ class StoredSource:
     folder: Path
 
     def located(self, error: E) -> E:
-        """``error`` of a worker, which knows the files by name only, with the user's path."""
+        """``error`` of a worker, which knows the files by name only, with the user's path.
+
+        What is not about the model, a cluster that is gone for example, stays as it is.
+        """
+        if not isinstance(error, InputError | BuildError):
+            return error
         named = {file.name: str(self.folder / file.name) for file in self.files.files}
         where = str(self.path) if error.where is None else named.get(error.where, error.where)
         return type(error)(error.problem, where=where, next_step=error.next_step)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from harness.core.value import Value
 from harness.errors import HarnessError
@@ -14,6 +16,8 @@ from harness.shards.engines import MODULES, engine_name
 from harness.shards.request import RangesEngine, ReferenceEngine, ShardRequest
 from harness.shards.source_files import PlacedSource, place_source
 from harness.wire.blobs import BlobStore
+
+IDLE_S: Final = 300.0
 
 
 class EngineOpening(Value):
@@ -31,8 +35,19 @@ class ShardPart(Value):
     names: tuple[str, ...] = ()
 
 
+class _Idle(NamedTuple):
+    """``key`` names the engine that the process has open."""
+
+    key: str
+    process: EngineProcess
+    since_s: float
+
+
 class ShardWorker:
-    """At most ``processes`` engine processes, each with one thread. ``run`` may be called from several threads."""
+    """At most ``processes`` engine processes, each with one thread. ``run`` may be called from several threads.
+
+    A process that nobody needs for ``IDLE_S`` is ended: one with TensorFlow holds half a gigabyte.
+    """
 
     def __init__(self, store: BlobStore, *, processes: int = 1) -> None:
         self._store = store
@@ -41,9 +56,14 @@ class ShardWorker:
         self._lock = threading.Lock()
         self._closed = False
         self._busy: set[EngineProcess] = set()
-        self._idle: list[tuple[str, EngineProcess]] = []
-        """The engine they have open, the least recently used first."""
-        self._folder = tempfile.TemporaryDirectory(prefix="harness-shards-", ignore_cleanup_errors=True)
+        self._idle: list[_Idle] = []
+        """The least recently used first."""
+        self._reaper: threading.Timer | None = None
+        store.root.mkdir(parents=True, exist_ok=True)
+        # Beside the blobs, so that the files of a model can be links to them.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix=".shards-", dir=store.root, ignore_cleanup_errors=True
+        )
 
     def run(self, request: ShardRequest, payload: Sequence[bytes | memoryview]) -> bytes:
         """The answer to ``request``, as its engine says; waits where all processes are busy.
@@ -79,8 +99,10 @@ class ShardWorker:
             idle, self._idle = self._idle, []
             for process in self._busy:
                 process.kill()
-        for _, process in idle:
-            process.close()
+            if self._reaper is not None:
+                self._reaper.cancel()
+        for each in idle:
+            each.process.close()
         self._folder.cleanup()
 
     def _placed(self, request: ShardRequest) -> PlacedSource:
@@ -92,11 +114,11 @@ class ShardWorker:
     def _taken(self, key: str) -> EngineProcess | None:
         """An idle process that has this engine open."""
         with self._lock:
-            for index, (opened, process) in enumerate(self._idle):
-                if opened == key:
-                    del self._idle[index]
-                    self._busy.add(process)
-                    return process
+            for each in self._idle:
+                if each.key == key:
+                    self._idle.remove(each)
+                    self._busy.add(each.process)
+                    return each.process
         return None
 
     def _started(self, request: ShardRequest, placed: PlacedSource) -> EngineProcess:
@@ -112,17 +134,35 @@ class ShardWorker:
                 engine=engine_name(request.engine.source.format),
             )
             self._busy.add(process)
-        for _, old in ended:
-            old.close()
+        for each in ended:
+            each.process.close()
         return process
 
     def _returned(self, key: str, process: EngineProcess) -> None:
         with self._lock:
             self._busy.discard(process)
             if not self._closed:
-                self._idle.append((key, process))
+                self._idle.append(_Idle(key, process, time.monotonic()))
+                self._watch_idle()
                 return
         process.close()
+
+    def _watch_idle(self) -> None:
+        """With the lock: see to those that nobody takes again."""
+        if self._reaper is None and self._idle and not self._closed:
+            self._reaper = threading.Timer(IDLE_S, self._end_idle)
+            self._reaper.daemon = True
+            self._reaper.start()
+
+    def _end_idle(self) -> None:
+        with self._lock:
+            self._reaper = None
+            before = time.monotonic() - IDLE_S
+            ended = [each for each in self._idle if each.since_s <= before]
+            self._idle = [each for each in self._idle if each.since_s > before]
+            self._watch_idle()
+        for each in ended:
+            each.process.close()
 
     def _dropped(self, process: EngineProcess) -> None:
         with self._lock:

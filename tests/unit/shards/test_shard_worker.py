@@ -15,9 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from harness.core.jobs import Blob, DType, TensorEncoding
-from harness.errors import HarnessError, ModelError, WireError
+from harness.errors import HarnessError, ModelError, TargetError, WireError
 from harness.models.source import SourceFormat
-from harness.shards.pool import LocalProcesses, OneProcess, Shard, pool_for
+from harness.shards import worker as worker_module
+from harness.shards.pool import LocalProcesses, OneProcess, Shard, pool_for, processes_for
 from harness.shards.request import InputTensor, ReferenceEngine, ShardRequest, SourceFile, SourceFiles
 from harness.shards.source_files import place_source, store_source
 from harness.shards.worker import ShardWorker
@@ -69,6 +70,18 @@ def test_a_process_stays_for_the_next_shard(store: BlobStore, started: list[subp
         worker.run(request(store), [RECORD])
 
 
+def test_a_process_that_nobody_needs_is_ended(
+    store: BlobStore, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "IDLE_S", 0.05)
+    worker = ShardWorker(store)
+    worker.run(request(store), [RECORD])
+    assert started[0].wait(30) is not None
+    assert len(worker.run(request(store), [RECORD])) == 40
+    assert len(started) == 2
+    worker.close()
+
+
 def test_threads_share_the_processes(store: BlobStore, started: list[subprocess.Popen[bytes]]) -> None:
     worker = ShardWorker(store, processes=2)
     alone = worker.run(request(store), [RECORD])
@@ -113,6 +126,8 @@ def test_an_error_names_no_path_of_the_worker(store: BlobStore, tmp_path: Path) 
     worker.close()
     assert caught.value.where is None
     assert stored.located(caught.value).where == str(broken)
+    gone = TargetError("the scheduler is gone", next_step="Start it.")
+    assert stored.located(gone) is gone
 
 
 def test_a_worker_goes_on_after_an_error(store: BlobStore) -> None:
@@ -272,3 +287,14 @@ def test_a_small_workload_needs_no_pool() -> None:
     assert isinstance(pool_for(3, pool), OneProcess)
     assert pool_for(100_000, pool) is pool
     assert isinstance(pool_for(100_000, None), LocalProcesses)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cores", "gigabytes", "processes"),
+    [(256, 8, 64, 2), (10_000, 8, 64, 8), (10_000, 8, 7, 3), (10_000, 8, None, 8), (10_000, 8, 1, 1)],
+)
+def test_as_many_processes_as_are_worth_it(
+    inputs: int, cores: int, gigabytes: int | None, processes: int
+) -> None:
+    memory = None if gigabytes is None else gigabytes << 30
+    assert processes_for(inputs, cores, memory) == processes
