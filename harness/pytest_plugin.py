@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +24,7 @@ __all__ = ["HarnessRun", "assert_releasable"]
 Undecided = Literal["fail", "xfail", "pass"]
 _UNDECIDED: dict[str, Undecided] = {"fail": "fail", "xfail": "xfail", "pass": "pass"}
 _WIDTH = 100
+_SENT = pytest.StashKey[StringIO]()
 
 
 @dataclass(frozen=True)
@@ -209,8 +211,11 @@ def harness_run(request: pytest.FixtureRequest) -> Iterator[HarnessRun]:
 def _made(config: pytest.Config) -> tuple[Path, RunReport]:
     from contextlib import ExitStack
 
+    from rich.console import Console
+
     from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
+    from harness.cli.push import sent_when_done
     from harness.errors import UsageError
     from harness.pipeline.evaluate import evaluate
     from harness.pipeline.new_run import new_run
@@ -240,5 +245,15 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
                 where="--harness-target",
                 next_step="Name one: --harness-target iphone:UDID.",
             )
-        report = run_on_device(new.folder, new.settings, Silent(), judging, new.targets[0])
+        # Its words would be lost among what pytest captures: they come at the end.
+        said = StringIO()
+        config.stash[_SENT] = said
+        with sent_when_done(None, Console(file=said, width=200)) as sending:
+            sending.folder = new.folder.path
+            report = run_on_device(new.folder, new.settings, Silent(), judging, new.targets[0])
     return new.folder.path, report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _SENT in config.stash and (said := config.stash[_SENT].getvalue()):
+        terminalreporter.write(f"harness: {said}")

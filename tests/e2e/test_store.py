@@ -20,6 +20,8 @@ from desk import PATIENCE_S, Desk, assert_explained, wait_until_measuring
 from moto.server import ThreadedMotoServer
 
 from harness.core.history import Series
+from harness.pipeline.evaluate import evaluate
+from harness.pipeline.report_group import report_group
 from harness.store import GroupFolder, RunFolder, list_runs
 from harness.store.remote.address import StoreAddress
 from harness.store.remote.fetch import pull_run
@@ -48,6 +50,10 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def store(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a store in a bucket of its own; what the driver needs to know is in the environment."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ann")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -167,7 +173,12 @@ def test_a_run_on_several_devices_gathers_whole(
 ) -> None:
     plan = run.plan().model_copy(update={"run_id": "group"})
     group = GroupFolder.create(desk.runs, plan, ("local", "local"))
-    assert desk.harness("run", "--resume", group.path, "--store", store).status == 0
+    for device in group.runs():
+        own = shutil.ignore_patterns("plan.json", "report.json", ".lock")
+        shutil.copytree(run.path, device.path, ignore=own, dirs_exist_ok=True)
+        device.write_report(evaluate(device))
+    group.write_report(report_group(group))
+    assert desk.harness("push", group.path, "--store", store).status == 0
     here = [desk.harness("report", name, "--json").out for name in ("group", "group.1", "group.2")]
 
     other = another_machine(desk, tmp_path / "other", monkeypatch)
@@ -202,6 +213,20 @@ def test_a_store_that_cannot_be_reached_changes_no_verdict(
     doctor = desk.harness("doctor")
     assert doctor.status == 0 and "! store" in doctor.out and store in doctor.out
     assert_explained(desk.harness("push", run.path, "--store", store), 2, store, "cannot be")
+
+
+def test_a_run_of_pytest_is_sent_too(desk: Desk, store: str) -> None:
+    desk.tensors()
+    desk.write(
+        "test_release.py", "def test_release(harness_run):\n    assert harness_run.report.is_complete\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--harness-suite", desk.suite()]
+    environment = {**os.environ, "HARNESS_STORE": store}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    name = desk.newest().path.name
+    assert done.returncode == 0, done.stdout
+    assert f"harness: Sent {name} to {store}" in done.stdout
+    assert opened(store).reports().keys() == {f"runs/{name}/report.json"}
 
 
 def test_a_store_that_cannot_be_used_is_told_before_anything_runs(desk: Desk) -> None:
