@@ -22,6 +22,7 @@ from harness.store import GroupFolder, RunFolder, list_runs
 from harness.store.need import Need
 from harness.store.remote.address import StoreAddress
 from harness.store.remote.fetch import fetch_run, pull_run
+from harness.store.remote.place import StorePlace
 from harness.store.remote.push import push_run
 from harness.store.remote.reports import store_history
 from harness.store.remote.run_store import RunStore
@@ -106,12 +107,21 @@ def test_a_run_arrives_as_it_was_sent(store: RunStore, tmp_path: Path) -> None:
     assert store.reports().keys() == {"runs/run/report.json"}
 
 
-def test_a_group_arrives_with_its_devices(store: RunStore, tmp_path: Path) -> None:
+def test_a_group_arrives_with_its_devices(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = GroupFolder.create(tmp_path / "a", plan("g"), ("local", "virtual"))
     for device in group.runs():
         fill(device)
     (group.path / "group_report.json").write_text("{}")
+    written: list[str] = []
+    real = StorePlace.write
+    monkeypatch.setattr(
+        StorePlace, "write", lambda self, name, data: (written.append(name), real(self, name, data))[1]
+    )
     push_run(group.path, store)
+    reports = [f"devices/g.{number}/report.json" for number in (1, 2)]
+    assert written[-4:] == [f"runs/g/{name}" for name in ("files.json", *reports, "group_report.json")]
     pulled = pull_run("g", store, tmp_path / "b", tmp_path / "cache")
     assert content(pulled) == content(group.path)
     assert store.reports().keys() == {f"runs/g/devices/g.{number}/report.json" for number in (1, 2)}
