@@ -12,7 +12,7 @@ from harness.cluster.connection import Cluster, LostError, Need
 from harness.cluster.devices import cores_resource
 from harness.cluster.messages import Done, RunShard
 from harness.errors import TargetError, WireError
-from harness.shards.pool import Shard
+from harness.shards.pool import Shard, answer_of
 from harness.wire.blobs import BlobStore
 
 MOST_CORES: Final = 64
@@ -27,14 +27,16 @@ class ClusterShards:
         self._cluster = cluster
         self._need = Need(cores_resource(engine), f"cores of the kind {engine}")
 
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+    def run(
+        self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
+    ) -> Generator[bytes, None, None]:
         """See ``ShardPool.run``. A shard whose worker dies is given to another one.
 
         Raises:
             TargetError: no worker has had such cores for as long as the cluster's patience lasts.
         """
         ahead = 2 * min(MOST_CORES, max(1, self._cores()))
-        given_up = threading.Event()
+        ended = threading.Event()
         threads = ThreadPoolExecutor(ahead, thread_name_prefix="shard")
         waiting: deque[Future[bytes]] = deque()
 
@@ -44,7 +46,7 @@ class ClusterShards:
                 self._need,
                 parts=tuple(map(bytes, shard.payload())),
                 blobs=store,
-                given_up=given_up,
+                given_up=ended,
             )
             if not isinstance(answer, Done) or len(beside) != 1:
                 raise WireError(
@@ -58,11 +60,11 @@ class ClusterShards:
             for shard in shards:
                 waiting.append(threads.submit(compute, shard))
                 if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
+                    yield answer_of(waiting.popleft(), given_up)
             while waiting:
-                yield waiting.popleft().result()
+                yield answer_of(waiting.popleft(), given_up)
         finally:
-            given_up.set()
+            ended.set()
             for future in waiting:
                 future.cancel()
             threads.shutdown()
@@ -110,9 +112,11 @@ class LazyShards:
         self._lock = threading.Lock()
         self._opened: ClusterShards | None = None
 
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+    def run(
+        self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
+    ) -> Generator[bytes, None, None]:
         """See ``ShardPool.run``."""
         with self._lock:
             if self._opened is None:
                 self._opened = self._opening()
-        yield from self._opened.run(store, shards)
+        yield from self._opened.run(store, shards, given_up)

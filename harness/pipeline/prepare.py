@@ -246,11 +246,6 @@ def _reference(
     pool: ShardPool | None,
     given_up: threading.Event,
 ) -> Reference:
-    def report(done: int, total: int) -> None:
-        if given_up.is_set():
-            raise RunError("was interrupted", next_step="Run the command again: it goes on from here.")
-        progress.reference_state("computing", done, total)
-
     if folder.has_reference():
         return folder.reference()
     progress.reference_state("computing")
@@ -260,9 +255,10 @@ def _reference(
         workload,
         store,
         store.root,
-        report,
+        lambda done, total: progress.reference_state("computing", done, total),
         io=io,
         pool=pool,
+        given_up=given_up,
     )
     store.link_into(reference.outputs, folder.path)
     folder.write_reference(reference)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from harness.shards.request import ShardRequest
-from harness.shards.worker import ShardWorker
+from harness.shards.worker import ShardWorker, interrupted
 from harness.wire.blobs import BlobStore
+
+_LOOK_UP_S: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,31 @@ class Shard:
 class ShardPool(Protocol):
     """``run`` may be called from several threads, each with shards of its own."""
 
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+    def run(
+        self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
+    ) -> Generator[bytes, None, None]:
         """The answers in the order of ``shards``, of which only some are taken ahead.
 
-        ``store`` holds the blobs that the requests name. Closing the generator ends what is under way.
+        ``store`` holds the blobs that the requests name. Once ``given_up`` is set, nobody waits for an answer any
+        more. Closing the generator ends what is under way.
 
         Raises:
             ModelError, WorkloadError, WireError, BuildError: see ``ShardWorker.run``; at the answer that is not there.
+            HarnessError: it was given up.
         """
         ...
+
+
+def answer_of(future: Future[bytes], given_up: threading.Event | None) -> bytes:
+    """Wait for one answer; for the implementations of ``ShardPool``.
+
+    Raises:
+        HarnessError: ``given_up`` was set meanwhile, or what the computation raised.
+    """
+    while given_up is not None and not wait([future], _LOOK_UP_S).done:
+        if given_up.is_set():
+            raise interrupted()
+    return future.result()
 
 
 WORTH_A_POOL_INPUTS: Final = 256
@@ -68,25 +87,15 @@ def memory_bytes() -> int | None:
         return None
 
 
-class OneProcess:
-    """Every shard in one engine process after another, with one thread."""
-
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
-        worker = ShardWorker(store)
-        try:
-            for shard in shards:
-                yield worker.run(shard.request, shard.payload())
-        finally:
-            worker.close()
-
-
 class LocalProcesses:
     """``processes`` engine processes side by side on this machine."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
 
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+    def run(
+        self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
+    ) -> Generator[bytes, None, None]:
         worker = ShardWorker(store, processes=self._processes)
         threads = ThreadPoolExecutor(self._processes, thread_name_prefix="shard")
         waiting: deque[Future[bytes]] = deque()
@@ -99,11 +108,18 @@ class LocalProcesses:
                 waiting.append(threads.submit(compute, shard))
                 # One more for each process: none waits while an answer is taken.
                 if len(waiting) >= 2 * self._processes:
-                    yield waiting.popleft().result()
+                    yield answer_of(waiting.popleft(), given_up)
             while waiting:
-                yield waiting.popleft().result()
+                yield answer_of(waiting.popleft(), given_up)
         finally:
             for future in waiting:
                 future.cancel()
             worker.close()
             threads.shutdown()
+
+
+class OneProcess(LocalProcesses):
+    """Every shard in one engine process, with one thread: for few inputs, and on one core."""
+
+    def __init__(self) -> None:
+        super().__init__(1)

@@ -108,7 +108,7 @@ class ShardWorker:
     def _placed(self, request: ShardRequest) -> PlacedSource:
         with self._lock:
             if self._closed:
-                raise _interrupted()
+                raise interrupted()
             return place_source(request.engine.source, self._store, Path(self._folder.name))
 
     def _taken(self, key: str) -> EngineProcess | None:
@@ -124,7 +124,7 @@ class ShardWorker:
     def _started(self, request: ShardRequest, placed: PlacedSource) -> EngineProcess:
         with self._lock:
             if self._closed:
-                raise _interrupted()
+                raise interrupted()
             surplus = len(self._busy) + len(self._idle) - self._processes + 1
             ended, self._idle = self._idle[: max(0, surplus)], self._idle[max(0, surplus) :]
             process = EngineProcess(
@@ -170,5 +170,6 @@ class ShardWorker:
         process.close()
 
 
-def _interrupted() -> HarnessError:
+def interrupted() -> HarnessError:
+    """The error of a computation that was given up."""
     return HarnessError("was interrupted", next_step="Run the command again.")

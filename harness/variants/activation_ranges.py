@@ -6,7 +6,8 @@ were cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Annotated, Any, Final
@@ -53,16 +54,16 @@ def calibrate(
     calibration: CalibrationData,
     store: BlobStore,
     pool: ShardPool | None,
-    *,
-    stopped: Callable[[], bool] = lambda: False,
+    given_up: threading.Event | None = None,
 ) -> Ranges:
     """The ranges of the float32 .tflite ``base`` in ``store``, whose one input is ``tensor``, for a recipe.
 
-    Samples are read when they are sent. ``stopped`` is asked after each shard whether to go on.
+    Samples are read when they are sent. Once ``given_up`` is set, nothing more is computed.
 
     Raises:
-        BuildError: the samples do not fit the model, litert-quantizer refused it, or it was stopped.
+        BuildError: the samples do not fit the model, or litert-quantizer refused it.
         ModelError, WireError: the engine crashed, or ``store`` lacks the model.
+        HarnessError: it was given up.
     """
     dtype = fitting_dtype(calibration.open(), tensor)
     engine = RangesEngine(
@@ -76,11 +77,10 @@ def calibrate(
     )
     found: Ranges = {}
     count = calibration.count
-    with closing(pool_for(count, pool).run(store, _shards(engine, calibration, dtype))) as answers:
+    shards = _shards(engine, calibration, dtype)
+    with closing(pool_for(count, pool).run(store, shards, given_up)) as answers:
         for answer in answers:
             found = merge(found, from_bytes(answer))
-            if stopped():
-                raise BuildError("was interrupted", next_step="Run the command again.")
     return found
 
 

@@ -243,7 +243,7 @@ class _Session:
             self.calibration,
             self.cache.blobs,
             self.pool,
-            stopped=lambda: self.processes.stopped,
+            self.processes.stopped,
         )
         path = folder / "ranges"
         path.write_bytes(to_bytes(ranges))

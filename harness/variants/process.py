@@ -22,7 +22,7 @@ class WorkerProcesses:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self.stopped = threading.Event()
 
     def run(self, request: BuildRequest, folder: Path, timeout_s: float) -> Built:
         """Carry out ``request`` in a process; ``folder`` takes its log.
@@ -56,20 +56,16 @@ class WorkerProcesses:
             raise BuildError(result.problem, next_step=result.next_step)
         return result
 
-    @property
-    def stopped(self) -> bool:
-        return self._stopped
-
     def kill_all(self) -> None:
         with self._lock:
-            self._stopped = True
+            self.stopped.set()
             running = list(self._running)
         for process in running:
             kill_group(process)
 
     def _start(self, request: Path, folder: Path, log: int) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._stopped:
+            if self.stopped.is_set():
                 raise BuildError("was interrupted", next_step="Run the command again.")
             process = subprocess.Popen(
                 worker_command("harness.variants.worker", request),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -50,6 +51,7 @@ def compute_reference(
     io: ModelIO | None = None,
     kernels: Kernels = Kernels.DEFAULT,
     pool: ShardPool | None = None,
+    given_up: threading.Event | None = None,
 ) -> Reference:
     """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
 
@@ -61,11 +63,13 @@ def compute_reference(
         io: which output is taken (empty: the first, of a graph the only one), and a graph's input.
         kernels: of a .tflite.
         pool: who computes a workload that is large enough for it; see ``pool_for``. The bytes are the same.
+        given_up: once it is set, nothing more is computed.
 
     Raises:
         ModelError: the model cannot be loaded, fails or crashes, or gives no vector of scores.
         WorkloadError: the records do not fit the model's inputs.
         WireError: ``store`` lacks the records.
+        HarnessError: it was given up.
     """
     known = SourceFormat(source_format)
     io = io or ModelIO()
@@ -81,7 +85,7 @@ def compute_reference(
     count = len(workload.inputs)
     shards = reference_shards(asked, workload, store)
     scores = _Scores(stored, [item.name for item in workload.inputs], on_progress)
-    outputs = store.put_chunks(scores.of(pool_for(count, pool), store, shards))
+    outputs = store.put_chunks(scores.of(pool_for(count, pool), store, shards, given_up))
     reference = Reference(outputs=outputs, classes=scores.classes, engine=engine)
     write_value(entry, reference)
     return reference
@@ -180,7 +184,13 @@ class _Scores:
         self._on_progress = on_progress
         self._not_a_number: list[int] = []
 
-    def of(self, pool: ShardPool, store: BlobStore, shards: Iterable[Shard]) -> Iterator[bytes]:
+    def of(
+        self,
+        pool: ShardPool,
+        store: BlobStore,
+        shards: Iterable[Shard],
+        given_up: threading.Event | None = None,
+    ) -> Iterator[bytes]:
         counts: list[int] = []
 
         def counted() -> Iterator[Shard]:
@@ -190,7 +200,7 @@ class _Scores:
 
         done = 0
         try:
-            with closing(pool.run(store, counted())) as answers:
+            with closing(pool.run(store, counted(), given_up)) as answers:
                 for index, answer in enumerate(answers):
                     self._check(answer, done, counts[index])
                     yield answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
@@ -31,7 +32,9 @@ COUNT = 3 * BATCH + 7
 class BackToFront:
     """Two workers that take turns, the last shard first."""
 
-    def run(self, store: BlobStore, shards: Iterable[Shard]) -> Generator[bytes, None, None]:
+    def run(
+        self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
+    ) -> Generator[bytes, None, None]:
         waiting = list(shards)
         workers = [ShardWorker(store), ShardWorker(store)]
         try:

@@ -282,6 +282,29 @@ def test_an_error_comes_at_its_place(store: BlobStore) -> None:
         next(answers)
 
 
+@pytest.mark.parametrize("pool", [OneProcess(), LocalProcesses(2)])
+def test_giving_up_ends_the_wait(
+    store: BlobStore, started: list[subprocess.Popen[bytes]], pool: LocalProcesses
+) -> None:
+    given_up = threading.Event()
+
+    def shards() -> Iterator[Shard]:
+        count = 200_000
+        yield Shard(request(store, 0, count), lambda: [bytes(count * len(RECORD))])
+
+    def give_up() -> None:
+        while not started:
+            given_up.wait(0.01)
+        given_up.set()
+
+    thread = threading.Thread(target=give_up)
+    thread.start()
+    with pytest.raises(HarnessError, match="interrupted"):
+        next(pool.run(store, shards(), given_up))
+    thread.join()
+    assert [process.poll() for process in started] == [-9]
+
+
 def test_a_small_workload_needs_no_pool() -> None:
     pool = LocalProcesses(2)
     assert isinstance(pool_for(3, pool), OneProcess)
