@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 3.0
 LOOK_SOON_S: Final = 0.3
+_LEAVING_S: Final = 0.2
 _REJOIN_S: Final = 1.0
 _TIDY_S: Final = 3600.0
 _MACHINE: Final = "machine"
@@ -98,11 +99,14 @@ class Serving:
                 phones.close()
                 for member in self._members.values():
                     member.cancel()
-                await asyncio.gather(*self._members.values(), return_exceptions=True)
+                left = asyncio.gather(*self._members.values(), return_exceptions=True)
+                if self._shards is not None:
+                    # They leave first, so that the end of a shard is not taken for its answer, and wait for it then.
+                    await asyncio.sleep(_LEAVING_S)
+                    self._shards.close()
+                await left
                 for device in self._devices.values():
                     device.close()
-                if self._shards is not None:
-                    self._shards.close()
 
     def _join_machine(self, scratch: str) -> None:
         options, resources = self._options, dict[str, float]()
