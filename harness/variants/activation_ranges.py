@@ -122,8 +122,8 @@ def merge(one: Ranges, other: Ranges) -> Ranges:
             continue
         if known["min"].shape != sides["min"].shape:
             raise BuildError(
-                f"the activation {tensor} has {len(known['min'])} ranges for some inputs and "
-                f"{len(sides['min'])} for others",
+                f"the ranges of the activation {tensor} are {list(known['min'].shape)} for some inputs and "
+                f"{list(sides['min'].shape)} for others",
                 next_step="Leave out this recipe; float16 and dynamic-int8 need no calibration.",
             )
         merged[tensor] = {
