@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from harness.cli.cluster_options import security_options
 @click.option(
     "--cores",
     type=click.IntRange(min=0),
-    help="Shards of references and calibrations to compute at once; 0: none. By default one for each core.",
+    help="Shards of references and calibrations to compute at once; 0: none. By default one for each core and 2 GB.",
 )
 @click.option("--phones/--no-phones", default=True, help="Offer the phones that are attached.")
 @click.option("--machine/--no-machine", default=True, help="Run jobs for the target local on this machine.")
@@ -57,6 +56,7 @@ def command(
     from harness.cluster_worker.serve import Serving, WorkerOptions
     from harness.errors import ExitStatus
     from harness.pipeline.choose_target import TargetSettings
+    from harness.shards.pool import fitting_processes
 
     where, security = secured(address, certificates, insecure=insecure)
     quiet_dask(logging.ERROR)
@@ -67,7 +67,7 @@ def command(
         security=security,
         folder=folder or cache / "worker",
         settings=TargetSettings(cache=cache, runner=runner_override()),
-        cores=(os.cpu_count() or 1) if cores is None else cores,
+        cores=fitting_processes() if cores is None else cores,
         offers_machine=machine,
         offers_phones=phones,
         host=host,

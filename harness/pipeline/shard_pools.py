@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from harness.cluster.shards import ClusterShards, LazyShards, cluster_shards
 from harness.errors import TargetError
 from harness.pipeline.choose_target import TargetSettings
-from harness.pipeline.local_cluster import all_cores, local_cluster
+from harness.pipeline.local_cluster import local_cluster
 from harness.shards.engine_fingerprint import engine_fingerprint
-from harness.shards.pool import ShardPool
+from harness.shards.pool import ShardPool, fitting_processes
 
 _JOIN_S = 30.0
 _LOOK_AGAIN_S = 0.05
@@ -30,7 +30,7 @@ def shard_pool(settings: TargetSettings) -> Iterator[ShardPool]:
             return
 
         def opened() -> ClusterShards:
-            cluster = held.enter_context(local_cluster(settings, cores=all_cores()))
+            cluster = held.enter_context(local_cluster(settings, cores=fitting_processes()))
             end_s = time.monotonic() + _JOIN_S
             while (shards := cluster_shards(cluster, engine_fingerprint())) is None:
                 if time.monotonic() > end_s:

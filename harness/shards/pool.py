@@ -59,7 +59,6 @@ WORTH_A_POOL_INPUTS: Final = 256
 """From here on several processes are worth their start: on two cores, EfficientNet-Lite0 takes one process as long as
 two at 128 inputs, and a tenth to a half longer at 256, as a .tflite (0.2 s to load) and by Keras (3 s) alike."""
 
-
 _LEAST_EACH: Final = WORTH_A_POOL_INPUTS // 2
 _PROCESS_BYTES: Final = 2 << 30
 """What a process may need: TensorFlow with EfficientNet-Lite0 and its batch of 32 takes 1 GB."""
@@ -69,13 +68,17 @@ def pool_for(inputs: int, pool: ShardPool | None) -> ShardPool:
     """Who computes a workload of so many inputs: ``pool``, or this machine's cores; one process where that will do."""
     if inputs < WORTH_A_POOL_INPUTS:
         return OneProcess()
-    return pool or LocalProcesses(processes_for(inputs, os.cpu_count() or 1, memory_bytes()))
+    return pool or LocalProcesses(min(inputs // _LEAST_EACH, fitting_processes()))
 
 
-def processes_for(inputs: int, cores: int, memory_bytes: int | None) -> int:
-    """How many processes are worth their start and fit into the machine; ``None``: memory is not known."""
-    fitting = cores if memory_bytes is None else memory_bytes // _PROCESS_BYTES
-    return max(1, min(inputs // _LEAST_EACH, cores, fitting))
+def fitting_processes() -> int:
+    """How many engine processes this machine holds side by side: one for each core, fewer where memory is short."""
+    return processes_for(os.cpu_count() or 1, memory_bytes())
+
+
+def processes_for(cores: int, memory_bytes: int | None) -> int:
+    """``fitting_processes`` of a machine with so much; ``None``: its memory is not known."""
+    return cores if memory_bytes is None else max(1, min(cores, memory_bytes // _PROCESS_BYTES))
 
 
 def memory_bytes() -> int | None:
