@@ -113,7 +113,7 @@ def outputs_of_files(
         names = [file.name for file in files]
         shards = (
             Shard(
-                ShardRequest(engine=asked, first=index, count=1, names=(file.name,)),
+                ShardRequest(engine=asked, first=index, count=1, names=(_printable(file.name),)),
                 partial(_file_bytes, file),
             )
             for index, file in enumerate(files)
@@ -161,6 +161,11 @@ def _read_records(given: GivenTensor, store: BlobStore, positions: slice) -> byt
             next_step="Run the command again when nothing else writes to the cache.",
         )
     return records
+
+
+def _printable(name: str) -> str:
+    """What of a file's name JSON can hold: names of files need not be text."""
+    return name.encode(errors="replace").decode()
 
 
 def _file_bytes(file: Path) -> list[bytes]:

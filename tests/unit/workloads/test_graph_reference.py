@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,9 @@ def test_outputs_are_remembered_by_input_and_output(frozen: Path, tmp_path: Path
         )
     with pytest.raises(ModelError, match="cannot be read"):
         outputs_of_files(tmp_path / "none.pb", "graphdef", [frozen])
+    # A name that is no text, as file systems allow.
+    odd = tmp_path / os.fsdecode(b"\xff.jpg")
+    odd.write_bytes(b"no photo")
+    io = ModelIO(input=tiny_graphs.JPEG_INPUT, output=tiny_graphs.OUTPUT)
+    with pytest.raises(ModelError, match=r"run the graph on .\.jpg"):
+        outputs_of_files(frozen, "graphdef", [odd], io=io)
