@@ -73,8 +73,8 @@ def _compared(
         goal=GOAL,
         spread=spread,
         compared=f"wall time of the reference of EfficientNet-Lite0 ({source_format}) for {count} inputs by {cores} "
-        "engine processes of one thread over that of one loop, an input at a time and threads by default; whole "
-        "processes, libraries and model loaded",
+        "engine processes of one thread, behind a cluster of this machine, over that of one loop, an input at a time "
+        "and threads by default; whole processes, libraries and model loaded",
         parts=(
             Part(name="harness", figure=typical.measured, unit="s"),
             Part(name="loop", figure=typical.base, unit="s"),

@@ -6,7 +6,6 @@ writes: the model loaded once, one input after another. ``shards`` is the harnes
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from harness.core.jobs import PixelEncoding
 from harness.core.workload import Workload
-from harness.shards.pool import LocalProcesses
+from harness.pipeline.choose_target import TargetSettings
+from harness.pipeline.shard_pools import shard_pool
 from harness.wire.blobs import BlobStore
 from harness.workloads.reference import compute_reference
 
@@ -37,8 +37,10 @@ def by_loop(model: Path, source_format: str, workload: Workload, store: BlobStor
 
 def by_shards(model: Path, source_format: str, workload: Workload, store: BlobStore) -> NDArray[np.float32]:
     """``[inputs, classes]``."""
-    with tempfile.TemporaryDirectory(dir=store.root) as empty:
-        pool = LocalProcesses(os.cpu_count() or 1)
+    with (
+        tempfile.TemporaryDirectory(dir=store.root) as empty,
+        shard_pool(TargetSettings(cache=Path(empty))) as pool,
+    ):
         reference = compute_reference(model, source_format, workload, store, Path(empty), pool=pool)
     return np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
 

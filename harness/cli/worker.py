@@ -70,7 +70,7 @@ def command(
         cores=fitting_processes() if cores is None else cores,
         offers_machine=machine,
         offers_phones=phones,
-        host=host,
+        host=host or ("127.0.0.1" if where.is_loopback else None),
         ports=_ports(ports),
         name=name or host_name(),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import dask
+from distributed import Scheduler
 
 from harness.cluster.address import ClusterAddress
 from harness.cluster.settings import SCHEDULER_SETTINGS
@@ -26,6 +27,24 @@ _REFUSED: Final = (
 )
 
 
+class HarnessScheduler(Scheduler):
+    """Dask's scheduler, less what runs code where it is, and with no port but its own."""
+
+    def __init__(self, address: ClusterAddress, security: Security | None) -> None:
+        super().__init__(
+            protocol=f"{address.scheme}://",
+            host=address.host,
+            port=address.port,
+            security=security,
+            dashboard=False,
+        )
+        for refused in _REFUSED:
+            self.handlers.pop(refused, None)
+
+    def start_http_server(self, *arguments: object, **further: object) -> None:
+        """None: Dask's has no TLS, and lets anybody in."""
+
+
 async def run_scheduler(
     address: ClusterAddress,
     security: Security | None,
@@ -38,18 +57,7 @@ async def run_scheduler(
     Raises:
         OSError: the port is taken.
     """
-    from distributed import Scheduler
-
     with dask.config.set(SCHEDULER_SETTINGS):
-        scheduler = Scheduler(
-            protocol=f"{address.scheme}://",
-            host=address.host,
-            port=address.port,
-            security=security,
-            dashboard=False,
-        )
-        for refused in _REFUSED:
-            scheduler.handlers.pop(refused, None)
-        async with scheduler:
+        async with HarnessScheduler(address, security) as scheduler:
             on_address(scheduler.address)
             await stopping.wait()

@@ -8,9 +8,6 @@ _ALL: Final[dict[str, Any]] = {
     # A phone's job may take an hour; a machine that is busy converting may be late with a heartbeat.
     "distributed.comm.timeouts.connect": "10s",
     "distributed.comm.timeouts.tcp": "30s",
-    # The dashboard's libraries are not installed, and a port nobody asked for is a port too many.
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
     "distributed.admin.tick.limit": "30s",
 }
 SCHEDULER_SETTINGS: Final = {

@@ -50,6 +50,7 @@ async def _serve(options: LocalOptions, folder: Path) -> None:
             ),
             cores=options.cores,
             offers_machine=False,
+            host="127.0.0.1",
             offers_phones=options.offers_phones,
         ),
         lambda text: print(text, file=sys.stderr, flush=True),
