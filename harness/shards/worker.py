@@ -43,6 +43,11 @@ class _Idle(NamedTuple):
     since_s: float
 
 
+ENGINES_AT_ONCE: Final = 3
+"""A reference and the calibrations of two recipes are computed side by side. Starting an engine anew for each of their
+shards would take longer than all the rest."""
+
+
 class ShardWorker:
     """At most ``processes`` engine processes, each with one thread. ``run`` may be called from several threads.
 
@@ -125,7 +130,7 @@ class ShardWorker:
         with self._lock:
             if self._closed:
                 raise interrupted()
-            surplus = len(self._busy) + len(self._idle) - self._processes + 1
+            surplus = len(self._busy) + len(self._idle) - ENGINES_AT_ONCE * self._processes + 1
             ended, self._idle = self._idle[: max(0, surplus)], self._idle[max(0, surplus) :]
             process = EngineProcess(
                 MODULES[request.engine.kind],
