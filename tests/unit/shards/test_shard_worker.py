@@ -61,13 +61,26 @@ def test_a_process_stays_for_the_next_shard(store: BlobStore, started: list[subp
     answers = [worker.run(request(store, first, 2), [2 * RECORD]) for first in (0, 32, 64)]
     assert {len(answer) for answer in answers} == {2 * 10 * 4}
     assert len(started) == 1 and started[0].poll() is None
-    # Another model takes its place.
-    worker.run(request(store, model="image_int8.tflite"), [RECORD])
-    assert len(started) == 2 and started[0].poll() is not None
+    # A reference and its calibrations are computed in turns, and both stay.
+    for _ in range(2):
+        worker.run(request(store, model="image_int8.tflite"), [RECORD])
+        worker.run(request(store), [RECORD])
+    assert len(started) == 2 and started[0].poll() is None
     worker.close()
-    assert started[1].poll() is not None
+    assert all(process.poll() is not None for process in started)
     with pytest.raises(HarnessError, match="interrupted"):
         worker.run(request(store), [RECORD])
+
+
+def test_the_least_recently_used_engine_makes_room(
+    store: BlobStore, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "ENGINES_AT_ONCE", 1)
+    worker = ShardWorker(store)
+    worker.run(request(store), [RECORD])
+    worker.run(request(store, model="image_int8.tflite"), [RECORD])
+    assert len(started) == 2 and started[0].poll() is not None and started[1].poll() is None
+    worker.close()
 
 
 def test_a_process_that_nobody_needs_is_ended(
