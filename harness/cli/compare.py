@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster_options import ClusterOptions, cluster_options
+
 if TYPE_CHECKING:
     from harness.core.comparison import Comparison
     from harness.pipeline.compared_sides import ComparedSide
@@ -45,6 +47,7 @@ _BETWEEN = click.FloatRange(0, 1, min_open=True, max_open=True)
     "--fail-if-worse", is_flag=True, help="Exit with 1 if a figure is worse (with --confirm: and stays so)."
 )
 @click.option("--runs", help="Where runs are: a folder (reports/), or the URL of a store.")
+@cluster_options
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that opens from disk."
@@ -58,6 +61,7 @@ def command(
     confirm: bool,
     fail_if_worse: bool,
     runs: str | None,
+    cluster: ClusterOptions,
     as_json: bool,
     html: Path | None,
 ) -> int:
@@ -89,7 +93,7 @@ def command(
         a, b = compared_side(one, folder), compared_side(other, folder)
         comparison = compare(a.report, b.report, variants=compared_variants(a, b), criterion=criterion)
         if confirm:
-            comparison = _confirmed(comparison, a, b, folder, as_json=as_json)
+            comparison = _confirmed(comparison, a, b, folder, cluster, as_json=as_json)
         comparisons.append(comparison)
     if as_json and len(comparisons) == 1:
         click.echo(comparisons[0].model_dump_json(indent=1))
@@ -113,27 +117,37 @@ def command(
 
 
 def _confirmed(
-    comparison: Comparison, a: ComparedSide, b: ComparedSide, runs: Path, *, as_json: bool
+    comparison: Comparison,
+    a: ComparedSide,
+    b: ComparedSide,
+    runs: Path,
+    cluster: ClusterOptions,
+    *,
+    as_json: bool,
 ) -> Comparison:
+    from contextlib import closing
+    from dataclasses import replace
+
     from rich.console import Console
 
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runner_override
-    from harness.pipeline.choose_target import TargetSettings, choose_target
+    from harness.pipeline.choose_target import TargetSettings, target_of_run
     from harness.pipeline.confirm import confirm, stored_runs, to_confirm
     from harness.pipeline.evaluate import suite_of
 
     first, _ = stored_runs(a, b)
     if not to_confirm(comparison):
         return comparison
-    settings = TargetSettings(
+    here = TargetSettings(
         cache=cache_folder(),
         idle_limit_s=suite_of(first).run.idle_limit_seconds,
         runner=runner_override(),
     )
-    target = choose_target(a.report.plan.target, settings)
-    try:
-        with LiveProgress(Console(stderr=True) if as_json else Console()) as progress:
-            return confirm(comparison, a, b, runs, target, progress)
-    finally:
-        target.close()
+    plan = a.report.plan
+    with (
+        LiveProgress(Console(stderr=True) if as_json else Console()) as progress,
+        cluster.reaching(here, plan) as settings,
+        closing(target_of_run(plan, replace(settings, watcher=progress))) as target,
+    ):
+        return confirm(comparison, a, b, runs, target, progress)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.cluster_options import cluster_options
+from harness.cli.cluster_options import ClusterOptions, cluster_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 @click.command("devices")
 @click.option("--json", "as_json", is_flag=True, help="Print the phones as JSON.")
 @cluster_options
-def command(
-    as_json: bool, cluster: str | None, certificates: Path | None, insecure: bool, patience: float
-) -> int:
+def command(as_json: bool, cluster: ClusterOptions) -> int:
     """List the attached iPhones, by cable or network; or, with --cluster, the phones and machines of a cluster.
 
     With name, model, iOS, battery, trust, Developer Mode, disk image and the version of the runner. Exit status 4 where
@@ -34,8 +32,8 @@ def command(
     from harness.errors import ExitStatus
     from harness.pipeline.phones import inspect_phones
 
-    if cluster is not None:
-        devices = _devices_of(cluster, certificates, insecure=insecure, patience_s=patience)
+    if cluster.address is not None:
+        devices = _devices_of(cluster, cluster.address)
         if as_json:
             click.echo(
                 json.dumps([one.model_dump(mode="json", exclude_none=True) for one in devices], indent=1)
@@ -82,17 +80,11 @@ def _table(phones: tuple[PhoneState, ...]) -> Table:
     return table
 
 
-def _devices_of(
-    address: str, certificates: Path | None, *, insecure: bool, patience_s: float
-) -> tuple[DeviceTraits, ...]:
-    from harness.cli.cluster_options import connected
+def _devices_of(options: ClusterOptions, address: str) -> tuple[DeviceTraits, ...]:
     from harness.pipeline.cluster_devices import announced_devices
 
-    cluster = connected(address, certificates, insecure=insecure, patience_s=patience_s)
-    try:
+    with closing(options.connected(address)) as cluster:
         return announced_devices(cluster)
-    finally:
-        cluster.close()
 
 
 def _cluster_table(devices: tuple[DeviceTraits, ...]) -> Table:

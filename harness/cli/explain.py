@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.cluster_options import ClusterOptions, cluster_options
+
 
 @click.command("explain")
 @click.argument("run")
@@ -28,6 +30,7 @@ import click
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
 )
+@cluster_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(
     run: str,
@@ -36,16 +39,19 @@ def command(
     layer_inputs: int,
     on_device: bool,
     cache: Path | None,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> int:
     """Tell preprocessing, conversion, quantization, runner and device apart for VARIANT of the stored RUN.
 
     Runs the cases between the reference and the device that this machine can run, and compares layer by layer.
+    A run's cluster is used where it was used for the run.
     """
     from rich.console import Console
 
     from harness.cli.named_runs import local_run
     from harness.cli.places import cache_folder, runner_override, runs_folder
+    from harness.pipeline.choose_target import TargetSettings
     from harness.pipeline.explain import explain
     from harness.pipeline.progress import Silent
     from harness.render.explanation import terminal_explanation
@@ -54,17 +60,17 @@ def command(
     console = Console(stderr=True) if as_json else Console()
     runs = runs_folder(None)
     folder = find_run(local_run(run, runs), runs)
-    with console.status("") as status:
+    here = TargetSettings(cache=cache or cache_folder(), runner=runner_override())
+    with cluster.reaching(here, folder.plan(), is_needed=on_device) as settings, console.status("") as status:
         found = explain(
             folder,
             variant,
-            cache or cache_folder(),
+            settings,
             Silent(),
             on_step=lambda step: status.update(f"Running: {step}"),
             tolerance=tolerance,
             layer_inputs=layer_inputs,
             on_device=on_device,
-            runner=runner_override(),
         )
     folder.write_explanation(found)
     if as_json:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster_options import ClusterOptions, cluster_options
+
 if TYPE_CHECKING:
     from harness.core.rescue import Candidate
     from harness.store import RunFolder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Where built variants and decoded inputs are kept."
 )
+@cluster_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON; implies --no-run.")
 @click.pass_context
 def command(
@@ -47,6 +50,7 @@ def command(
     no_run: bool,
     runs: Path | None,
     cache: Path | None,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> int:
     """Search the smallest mixed form of VARIANT that meets the policy, and run it beside the others of RUN.
@@ -57,8 +61,9 @@ def command(
 
     from harness.cli import run as run_verb
     from harness.cli.named_runs import local_run
-    from harness.cli.places import cache_folder, runs_folder
+    from harness.cli.places import cache_folder, runner_override, runs_folder
     from harness.errors import ExitStatus
+    from harness.pipeline.choose_target import TargetSettings
     from harness.pipeline.evaluate import suite_of
     from harness.pipeline.progress import Silent
     from harness.pipeline.rescue import rescue
@@ -72,14 +77,17 @@ def command(
         _refuse_existing(suite_path)
     section = read_policy(policy) if policy else suite_of(folder).policy
     console = Console(stderr=True) if as_json else Console()
-    with console.status("Comparing layers") as status:
+    here = TargetSettings(cache=cache or cache_folder(), runner=runner_override())
+    needs_device = not (no_run or as_json)
+    with (
+        cluster.reaching(here, folder.plan(), is_needed=needs_device) as settings,
+        console.status("Comparing layers") as status,
+    ):
 
         def tell(candidate: Candidate) -> None:
             status.update(f"Tried {kept(candidate.form)} kept in float: {candidate.answer}")
 
-        found = rescue(
-            folder, variant, section.policy, cache or cache_folder(), Silent(), budget=budget, on_tried=tell
-        )
+        found = rescue(folder, variant, section.policy, settings, Silent(), budget=budget, on_tried=tell)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
         return int(ExitStatus.PASS if found.best else ExitStatus.FAIL)
@@ -98,6 +106,10 @@ def command(
         "policy": policy,
         "runs": runs,
         "cache": cache,
+        "cluster": cluster.address_for(folder.plan()),
+        "certificates": cluster.certificates,
+        "insecure": cluster.insecure,
+        "patience": cluster.patience_s,
     }
     return int(context.invoke(run_verb.command, **options))
 

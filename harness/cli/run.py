@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.cluster_options import cluster_options
+from harness.cli.cluster_options import ClusterOptions, cluster_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,10 +72,7 @@ def command(
     cache: Path | None,
     until_decided: bool,
     release: str,
-    cluster: str | None,
-    certificates: Path | None,
-    insecure: bool,
-    patience: float,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> int:
     """Build, run, measure and judge SUITE.
@@ -84,12 +81,10 @@ def command(
     """
     import shlex
     from contextlib import ExitStack
-    from dataclasses import replace
 
     from rich.console import Console
     from rich.markup import escape
 
-    from harness.cli.cluster_options import connected
     from harness.cli.live_progress import LiveProgress
     from harness.cli.places import cache_folder, runs_folder
     from harness.cli.push import sent_when_done
@@ -122,26 +117,23 @@ def command(
             where="--release",
             next_step="Give a version, a tag or a short commit.",
         )
-    if cluster is not None and launch == "tap":
+    runs = runs_folder(runs)
+    resumed = _resumed(suite, runs) if resume else None
+    plans = [] if resumed is None else _plans(resumed)
+    plan = plans[0] if plans else None
+    if launch == "tap" and cluster.address_for(plan) is not None:
         raise UsageError(
             "the phones of a cluster are launched by their workers",
             where="--launch",
             next_step="Leave --launch out, or run beside the phone: --target iphone without --cluster.",
         )
-    runs = runs_folder(runs)
     judging = _judging(policy) if policy else None
-    settings = _settings(cache or cache_folder(), launch, patience)
+    settings = _settings(cache or cache_folder(), launch)
     # When all is shown, and however the run ends.
     sending = click.get_current_context().with_resource(sent_when_done(store, console))
     with LiveProgress(console) as progress, ExitStack() as held:
         no_targets: tuple[Target, ...] = ()
-        resumed = _resumed(suite, runs) if resume else None
-        plans = [] if resumed is None else _plans(resumed)
-        cluster = cluster or next((plan.cluster for plan in plans if plan.cluster), None)
-        if cluster is not None:
-            joined = connected(cluster, certificates, insecure=insecure, patience_s=patience)
-            held.callback(joined.close)
-            settings = replace(settings, cluster=joined)
+        settings = held.enter_context(cluster.reaching(settings, plan))
         if resumed is not None:
             folder, opened = resumed, no_targets
             settings = held.enter_context(reached([plan.target for plan in plans], settings))
@@ -200,14 +192,12 @@ def _plans(folder: RunFolder | GroupFolder) -> list[Plan]:
     return [run.plan() for run in (folder.runs() if isinstance(folder, GroupFolder) else (folder,))]
 
 
-def _settings(cache: Path, launch: str, patience_s: float) -> TargetSettings:
+def _settings(cache: Path, launch: str) -> TargetSettings:
     from harness.cli.places import runner_override
     from harness.pipeline.choose_target import TargetSettings
     from harness.targets.iphone.messages import LaunchMode
 
-    return TargetSettings(
-        cache=cache, runner=runner_override(), launch=LaunchMode(launch), patience_s=patience_s
-    )
+    return TargetSettings(cache=cache, runner=runner_override(), launch=LaunchMode(launch))
 
 
 def _judging(policy_path: Path) -> tuple[PolicySection, Path]:

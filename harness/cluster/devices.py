@@ -1,11 +1,14 @@
 """How a worker tells what it has: as Dask resources, whose names say what they are.
 
-    iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1
-    local host=desk1
-    cores engine=5f0c21d4a7b3
+    iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1 release=0.1.0
+    local host=desk1 release=0.1.0
+    cores engine=5f0c21d4a7b3 release=0.1.0
 
 Each phone and each machine is one unit, taken by a job while it runs; of ``cores`` there are as many as shards of a
 reference may run at once. Dask's own tools show the same names. Values are percent-encoded.
+
+The harness's release is part of the name, so that Dask gives a request to no worker of another release than the one
+that asks.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
+from harness import __version__
 from harness.core.device_traits import DeviceKind, DeviceTraits
 
+LONGEST_RESOURCE: Final = 4000
+"""Room for a phone's name of a hundred emoji."""
 _SAFE: Final = ",.:-_"
 _FIELD: Final = re.compile(r"([a-z]+)=(\S*)")
-_LONGEST: Final = 600
 _CLASSES: Final = {None: None, "iphone": False, "virtual": True}
 
 
@@ -35,6 +40,13 @@ class Announced:
     count: int
     device: DeviceTraits | None = None
     engine: str | None = None
+    release: str = __version__
+    """Of the worker's harness; empty where it tells none."""
+
+    @property
+    def is_of_this_release(self) -> bool:
+        """Whether it answers what this harness asks."""
+        return self.release == __version__
 
 
 def device_resource(device: DeviceTraits) -> str:
@@ -47,13 +59,17 @@ def device_resource(device: DeviceTraits) -> str:
         "host": device.host,
         "name": device.name,
     }
-    told = [f"{name}={quote(value, safe=_SAFE)}" for name, value in fields.items() if value]
-    return " ".join([device.kind.value, *told])
+    return _name(device.kind.value, fields)
 
 
 def cores_resource(engine: str) -> str:
     """The name of the cores that compute by ``engine``, the fingerprint of what decides the bits of a result."""
-    return f"cores engine={quote(engine, safe=_SAFE)}"
+    return _name("cores", {"engine": engine})
+
+
+def _name(kind: str, fields: Mapping[str, str | None]) -> str:
+    told = {**fields, "release": __version__}
+    return " ".join([kind, *(f"{name}={quote(value, safe=_SAFE)}" for name, value in told.items() if value)])
 
 
 def announced_by(resources: Mapping[str, Mapping[str, Any]]) -> tuple[Announced, ...]:
@@ -68,7 +84,7 @@ def announced_by(resources: Mapping[str, Mapping[str, Any]]) -> tuple[Announced,
 
 
 def _read(address: str, resource: str, count: int) -> Announced | None:
-    if len(resource) > _LONGEST:
+    if len(resource) > LONGEST_RESOURCE:
         return None
     kind, _, rest = resource.partition(" ")
     fields = {}
@@ -77,9 +93,12 @@ def _read(address: str, resource: str, count: int) -> Announced | None:
         if match is None or match[1] in fields:
             return None
         fields[match[1]] = unquote(match[2])
+    release = fields.pop("release", "")
     if kind == "cores":
         engine = fields.pop("engine", "")
-        return Announced(address, resource, count, engine=engine) if engine and not fields else None
+        if not engine or fields:
+            return None
+        return Announced(address, resource, count, engine=engine, release=release)
     its_class = fields.pop("class", None)
     if its_class not in _CLASSES:
         return None
@@ -90,4 +109,4 @@ def _read(address: str, resource: str, count: int) -> Announced | None:
     # A phone is asked for by its UDID, a computer by its name.
     if not (device.udid if device.kind is DeviceKind.IPHONE else device.host):
         return None
-    return Announced(address, resource, count, device=device)
+    return Announced(address, resource, count, device=device, release=release)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from harness.cluster.devices import LONGEST_RESOURCE
 from harness.core.jobs import Blob, Count, Job, JobId, PositiveCount
 from harness.core.runs import JobOutcome
 from harness.core.value import Value
@@ -18,6 +19,7 @@ PART_BYTES = 8 * 1024 * 1024
 """What is sent at once: small enough for a worker's memory, large enough that the number of calls does not matter."""
 
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Resource = Annotated[str, Field(min_length=1, max_length=LONGEST_RESOURCE)]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}\.(jsonl|json|bin)$")]
 
 
@@ -35,7 +37,7 @@ class RunJob(Value):
     session: Token
     """The run's token: it names the run's folder on the worker, and on the phone."""
     run_id: JobId
-    device: Annotated[str, Field(min_length=1, max_length=200)]
+    device: Resource
     """A device as the worker announced it."""
     job: Job
     begun: Annotated[tuple[BegunFile, ...], Field(max_length=2)] = ()
@@ -77,7 +79,7 @@ class Forget(Value):
 
     op: Literal["forget"] = "forget"
     session: Token
-    device: Annotated[str, Field(min_length=1, max_length=200)]
+    device: Resource
     blobs: tuple[Blob, ...]
 
 

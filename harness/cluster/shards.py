@@ -78,7 +78,7 @@ class ClusterShards:
 
 
 def fingerprints(cluster: Cluster) -> dict[str, int]:
-    """How many cores of each kind the workers have announced, by the kind's fingerprint."""
+    """How many cores of each kind the workers of this release have announced, by the kind's fingerprint."""
     try:
         announced = cluster.announced()
     except LostError as lost:
@@ -89,7 +89,7 @@ def fingerprints(cluster: Cluster) -> dict[str, int]:
         ) from None
     found: dict[str, int] = {}
     for one in announced:
-        if one.engine is not None:
+        if one.engine is not None and one.is_of_this_release:
             found[one.engine] = found.get(one.engine, 0) + one.count
     return found
 

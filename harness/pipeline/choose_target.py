@@ -6,10 +6,11 @@ holds the name of one device, so that it is resumed where it began.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.cluster.connection import Cluster
+from harness.core.runs import Plan
 from harness.core.target_query_parser import is_target_query, parse_target_query
 from harness.errors import UsageError
 from harness.pipeline.cluster_devices import cluster_target, devices_of_cluster
@@ -140,6 +141,19 @@ def choose_target(name: str, settings: TargetSettings) -> Target:
             launch=settings.launch,
         )
     raise _unknown(name)
+
+
+def target_of_run(plan: Plan, settings: TargetSettings) -> Target:
+    """The device that the run was made on; closed by who asked for it.
+
+    The cluster in ``settings`` has it where its name is that of one device: plain ``local`` and ``virtual`` are this
+    machine's, whose cores alone the cluster may be asked for.
+
+    Raises:
+        TargetError: see ``choose_target``.
+    """
+    is_of_cluster = bool(plan.cluster) or plan.target.startswith("iphone:")
+    return choose_target(plan.target, settings if is_of_cluster else replace(settings, cluster=None))
 
 
 def _iphone(udid: str | None, settings: TargetSettings) -> IphoneTarget:

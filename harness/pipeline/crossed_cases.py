@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,16 +17,18 @@ from harness.core.variants import FailedBuild, Recipe, Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.errors import HarnessError, RunError, UsageError
 from harness.models.source import SourceFormat, SourceModel
-from harness.pipeline.choose_target import TargetSettings, choose_target
+from harness.pipeline.choose_target import TargetSettings, choose_target, target_of_run
 from harness.pipeline.crossed import run_crossed
 from harness.pipeline.evaluate import evaluate, read_logs, suite_of
 from harness.pipeline.load_workload import input_shape, load_workload
 from harness.pipeline.prepare import build, open_suite_source
 from harness.pipeline.progress import Progress
 from harness.pipeline.stored_scores import StoredScores
+from harness.shards.pool import ShardPool
 from harness.shards.request import Kernels
 from harness.store import RunFolder
 from harness.suite.document import Suite
+from harness.targets.base import Target
 from harness.wire.blobs import BlobStore
 from harness.workloads.reference import compute_reference
 
@@ -51,7 +53,8 @@ class CrossedCases:
     scores: Scores
     """The variant's own, as measured."""
     progress: Progress
-    targets: TargetSettings
+    settings: TargetSettings
+    pool: ShardPool
     not_crossed: list[NotCrossed] = field(default_factory=list)
 
     @property
@@ -68,13 +71,26 @@ class CrossedCases:
 
     def _computed(self, model: Path, kind: SourceFormat, workload: Workload, kernels: Kernels) -> Scores:
         reference = compute_reference(
-            model, kind.value, workload, self.store, self.store.root, io=self.suite.model.io, kernels=kernels
+            model,
+            kind.value,
+            workload,
+            self.store,
+            self.store.root,
+            io=self.suite.model.io,
+            kernels=kernels,
+            pool=self.pool,
         )
         return np.fromfile(self.store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
 
-    def on_target(self, name: str, settings: RunSettings) -> Scores:
-        """By the runner on the target called ``name``."""
-        target = choose_target(name, self.targets)
+    def on_this_machine(self, settings: RunSettings) -> Scores:
+        """By the runner here."""
+        return self._run(choose_target("local", replace(self.settings, cluster=None)), settings)
+
+    def on_target(self, settings: RunSettings) -> Scores:
+        """By the runner on the run's device."""
+        return self._run(target_of_run(self.folder.plan(), self.settings), settings)
+
+    def _run(self, target: Target, settings: RunSettings) -> Scores:
         try:
             return run_crossed(
                 target, self.variant, self.workload, self.store, settings, self.suite.model.output
@@ -88,10 +104,11 @@ class CrossedCases:
             self.source,
             [spec],
             self.workload,
-            self.targets.cache,
+            self.settings.cache,
             self.progress,
             io=self.suite.model.io,
             input_shape=input_shape(self.suite.workload, self.workload),
+            pool=self.pool,
         )
         return built
 
@@ -122,9 +139,9 @@ class CrossedCases:
 
 
 def open_cases(
-    folder: RunFolder, name: str, cache: Path, progress: Progress, *, runner: Path | None
+    folder: RunFolder, name: str, settings: TargetSettings, progress: Progress, pool: ShardPool
 ) -> CrossedCases:
-    """The variant ``name`` of the finished run in ``folder``; ``runner`` is another build of the runner executable.
+    """The variant ``name`` of the finished run in ``folder``; ``pool`` computes what is large of the cases.
 
     Raises:
         UsageError: the run has no such variant.
@@ -132,7 +149,7 @@ def open_cases(
     """
     plan, suite = folder.plan(), suite_of(folder)
     variant = _variant(folder, suite, name)
-    base, store = Path(plan.suite_path).parent, BlobStore(cache)
+    base, store = Path(plan.suite_path).parent, BlobStore(settings.cache)
     source = open_suite_source(suite, base)
     workload = folder.workload()
     same_inputs = load_workload(suite.workload, base, store, progress).workload.digest == workload.digest
@@ -164,7 +181,8 @@ def open_cases(
         reference_scores=reference_scores,
         scores=scores,
         progress=progress,
-        targets=TargetSettings(cache, idle_limit_s=suite.run.idle_limit_seconds, runner=runner),
+        settings=replace(settings, idle_limit_s=suite.run.idle_limit_seconds),
+        pool=pool,
     )
 
 

@@ -23,9 +23,11 @@ from harness.core.explanation import (
 from harness.core.jobs import Accelerator, RunSettings
 from harness.core.layer_blame import BlamedOperation, rank
 from harness.core.variants import Recipe
+from harness.pipeline.choose_target import TargetSettings
 from harness.pipeline.crossed_cases import CrossedCases, Scores, open_cases
 from harness.pipeline.preprocessing_checks import preprocessing_checks
 from harness.pipeline.progress import Progress
+from harness.pipeline.shard_pools import shard_pool
 from harness.shards.request import Kernels
 from harness.store import RunFolder
 from harness.workloads.layers import compare_layers
@@ -47,27 +49,34 @@ class _Station:
 def explain(
     folder: RunFolder,
     name: str,
-    cache: Path,
+    settings: TargetSettings,
     progress: Progress,
     *,
     on_step: OnStep,
     tolerance: float = 0.1,
     layer_inputs: int = 16,
     on_device: bool = False,
-    runner: Path | None = None,
 ) -> Explanation:
     """Tell apart what makes the variant ``name`` of a finished run differ from the reference.
 
     ``on_device`` runs on the run's target again, without the accelerator that the variant used. ``layer_inputs``
     inputs, spread over the workload, are compared tensor by tensor; an operation meets ``tolerance`` if its output's
-    relative error is at most that. ``runner`` is another build of the runner executable.
+    relative error is at most that. What is large is computed by the cores of the cluster in ``settings``, or of this
+    machine.
 
     Raises:
         UsageError, RunError: see ``open_cases``.
         HarnessError: what a crossed case cannot do without fails; others that fail are told in ``not_crossed``.
     """
-    on_step("outputs of the run")
-    cases = open_cases(folder, name, cache, progress, runner=runner)
+    with shard_pool(settings) as pool:
+        on_step("outputs of the run")
+        cases = open_cases(folder, name, settings, progress, pool)
+        return _explained(cases, on_step, tolerance, layer_inputs, on_device=on_device)
+
+
+def _explained(
+    cases: CrossedCases, on_step: OnStep, tolerance: float, layer_inputs: int, *, on_device: bool
+) -> Explanation:
     on_step("float32 by LiteRT")
     base = cases.float32_model()
     stations = _stations(cases, base, on_step)
@@ -88,8 +97,8 @@ def explain(
     layers = _layers(cases, base, positions, tolerance)
     begins = begins_at([first_labels(station.outputs) for station in stations])
     return Explanation(
-        run_id=folder.plan().run_id,
-        variant=name,
+        run_id=cases.folder.plan().run_id,
+        variant=cases.variant.name,
         target_class=cases.measured.device.target_class.value,
         inputs=len(cases.workload.inputs),
         disagreements=int(np.count_nonzero(begins >= 0)),
@@ -113,11 +122,11 @@ def _stations(cases: CrossedCases, base: Path | None, on_step: OnStep) -> list[_
         on_step(f"{name} by LiteRT")
         factor = Factor.QUANTIZATION if base is not None else Factor.CONVERSION
         stations.append(_Station(f"{name}, {_ENGINE}", cases.on_tflite(cases.model_path), factor))
-    is_here = measured.device.target_class is TargetClass.LOCAL
+    is_here = measured.device.target_class is TargetClass.LOCAL and not cases.folder.plan().cluster
     if not is_here:
         on_step("the runner on this machine")
         plain = _settings(cases).model_copy(update={"accelerator": Accelerator.NONE})
-        here = cases.attempt("the runner on this machine", lambda: cases.on_target("local", plain))
+        here = cases.attempt("the runner on this machine", lambda: cases.on_this_machine(plain))
         if here is not None:
             stations.append(_Station(f"{name}, runner on this machine", here, Factor.RUNNER))
     runtime = f"{measured.runtime.name} {measured.runtime.version}"
@@ -152,8 +161,7 @@ def _without_accelerator(
         cases.not_crossed.append(NotCrossed(what="without the accelerator", reason=reason))
         return []
     plain = settings.model_copy(update={"accelerator": Accelerator.NONE})
-    target = cases.folder.plan().target
-    without = cases.attempt("without the accelerator", lambda: cases.on_target(target, plain))
+    without = cases.attempt("without the accelerator", lambda: cases.on_target(plain))
     if without is None:
         return []
     names = (f"{last.name}, without {settings.accelerator}", last.name)

@@ -13,7 +13,9 @@ from harness.errors import UsageError
 from harness.models.graphdef import takes_image_files
 from harness.models.source import SourceFormat, open_source
 from harness.models.tflite import read_tflite
+from harness.pipeline.choose_target import TargetSettings
 from harness.pipeline.evaluate import suite_of
+from harness.pipeline.shard_pools import shard_pool
 from harness.store import find_run
 from harness.suite.read import read_suite
 from harness.suite.workload import WorkloadSection
@@ -107,4 +109,5 @@ def label_photos(
         labels=str(preparation.labels) if preparation.labels is not None else None,
         background_class=preparation.background_class,
     )
-    return classify(source.path, source.format.value, spec, BlobStore(cache), top=top, io=io)
+    with shard_pool(TargetSettings(cache=cache)) as pool:
+        return classify(source.path, source.format.value, spec, BlobStore(cache), top=top, io=io, pool=pool)

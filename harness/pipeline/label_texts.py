@@ -10,7 +10,9 @@ from harness.core.model_io import ModelIO
 from harness.core.text_encoding import TextEncoding
 from harness.core.workload import Task
 from harness.models.source import open_source
+from harness.pipeline.choose_target import TargetSettings
 from harness.pipeline.load_workload import text_encoding
+from harness.pipeline.shard_pools import shard_pool
 from harness.suite.workload import WorkloadSection
 from harness.wire.blobs import BlobStore
 from harness.workloads.labels import read_labels
@@ -75,13 +77,15 @@ def label_texts(
     """
     source = open_source(model)
     labels = preparation.labels
-    return suggest(
-        source.path,
-        source.format.value,
-        texts,
-        preparation.encoding,
-        read_labels(labels, preparation.background_class) if labels is not None else None,
-        BlobStore(cache),
-        top=top,
-        io=io,
-    )
+    with shard_pool(TargetSettings(cache=cache)) as pool:
+        return suggest(
+            source.path,
+            source.format.value,
+            texts,
+            preparation.encoding,
+            read_labels(labels, preparation.background_class) if labels is not None else None,
+            BlobStore(cache),
+            top=top,
+            io=io,
+            pool=pool,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +13,10 @@ from harness.core.rescue import JUDGED_HERE, Candidate, Rescue, judged_here, sea
 from harness.core.variants import FailedBuild, Form, Recipe, VariantSpec
 from harness.core.verdict import Answer, judge
 from harness.errors import BuildError, UsageError
+from harness.pipeline.choose_target import TargetSettings
 from harness.pipeline.crossed_cases import CrossedCases, open_cases
 from harness.pipeline.progress import Progress
+from harness.pipeline.shard_pools import shard_pool
 from harness.store import RunFolder
 from harness.workloads.layers import compare_layers
 
@@ -28,7 +29,7 @@ def rescue(
     folder: RunFolder,
     name: str,
     policy: Policy,
-    cache: Path,
+    settings: TargetSettings,
     progress: Progress,
     *,
     budget: int,
@@ -41,20 +42,24 @@ def rescue(
         RunError: the variant was not measured, or model or inputs changed since.
         BuildError: there is no float32 form of the model.
     """
-    cases = open_cases(folder, name, cache, progress, runner=None)
+    with shard_pool(settings) as pool:
+        return _searched(open_cases(folder, name, settings, progress, pool), name, policy, budget, on_tried)
+
+
+def _searched(cases: CrossedCases, name: str, policy: Policy, budget: int, on_tried: OnTried) -> Rescue:
     spec = cases.suite.variants.spec(name)
     if not spec.recipe.is_mixable:
         mixable = ", ".join(recipe.value for recipe in Recipe if recipe.is_mixable)
         raise UsageError(
             f"{name} is {spec.recipe.value}, of which no layer can be left in float",
-            where=str(folder.path),
+            where=str(cases.folder.path),
             next_step=f"Choose a variant of one of these recipes: {mixable}.",
         )
     here = judged_here(policy)
     if not any(rule.holds_for(name) for rule in here.rules):
         raise UsageError(
             f"the policy has no rule on {name}'s agreement, accuracy or size",
-            where=str(folder.path),
+            where=str(cases.folder.path),
             next_step="Give one that has: --policy FILE.",
         )
     base = cases.float32_model()
@@ -78,7 +83,7 @@ def rescue(
         tried.append(candidate)
         on_tried(candidate)
     return Rescue(
-        run_id=folder.plan().run_id,
+        run_id=cases.folder.plan().run_id,
         variant=name,
         tried=tuple(tried),
         best=smallest(tried),

@@ -12,6 +12,7 @@ from harness.core.model_io import ModelIO
 from harness.core.runs import SkippedInput
 from harness.core.value import Value
 from harness.errors import UsageError, WorkloadError
+from harness.shards.pool import ShardPool
 from harness.wire.blobs import BlobStore
 from harness.workloads.decoding import Progress
 from harness.workloads.images import ImageWorkloadSpec, load_images
@@ -53,8 +54,11 @@ def classify(
     top: int = 5,
     io: ModelIO | None = None,
     on_progress: Progress | None = None,
+    pool: ShardPool | None = None,
 ) -> Classification:
     """Run ``source`` on the photos of ``spec``. Photos and outputs are remembered below ``store.root``.
+
+    ``pool``: see ``compute_reference``.
 
     Raises:
         UsageError: ``top`` is below 1.
@@ -64,7 +68,9 @@ def classify(
         raise UsageError(f"top is {top}", next_step="Ask for at least one label for each photo.")
     loaded = load_images(spec, store)
     workload = loaded.workload
-    reference = compute_reference(source, source_format, workload, store, store.root, on_progress, io=io)
+    reference = compute_reference(
+        source, source_format, workload, store, store.root, on_progress, io=io, pool=pool
+    )
     check_labels(workload, reference.classes)
     outputs = np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
     photos = tuple(

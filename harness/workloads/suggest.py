@@ -14,6 +14,7 @@ from harness.core.text_encoding import TextEncoding, encode_texts
 from harness.core.value import Value
 from harness.core.workload import Task, Workload, WorkloadInput
 from harness.errors import UsageError, WorkloadError
+from harness.shards.pool import ShardPool
 from harness.wire.blobs import BlobStore
 from harness.workloads.classify import Scored, best_classes
 from harness.workloads.labels import check_labels
@@ -48,8 +49,9 @@ def suggest(
     *,
     top: int = 5,
     io: ModelIO | None = None,
+    pool: ShardPool | None = None,
 ) -> Suggestions:
-    """Run ``source`` on ``texts``.
+    """Run ``source`` on ``texts``. ``pool``: see ``compute_reference``.
 
     Raises:
         UsageError: ``top`` is below 1.
@@ -71,7 +73,7 @@ def suggest(
         encoding=CharacterEncoding.of(encoding),
         labels=labels,
     )
-    reference = compute_reference(source, source_format, workload, store, store.root, io=io)
+    reference = compute_reference(source, source_format, workload, store, store.root, io=io, pool=pool)
     check_labels(workload, reference.classes)
     outputs = np.fromfile(store.path(reference.outputs), "<f4").reshape(-1, reference.classes)
     return Suggestions(

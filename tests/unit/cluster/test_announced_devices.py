@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cluster.devices import Announced, announced_by, cores_resource, device_resource
+from harness import __version__
+from harness.cluster.devices import LONGEST_RESOURCE, Announced, announced_by, cores_resource, device_resource
 from harness.core.device_traits import DeviceKind, DeviceTraits
 
+RELEASE = f"release={__version__}"
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
 
 
@@ -36,23 +38,35 @@ def test_the_name_says_what_it_is() -> None:
     )
     assert (
         device_resource(phone)
-        == "iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1"
+        == f"iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1 release={__version__}"
     )
-    assert device_resource(DeviceTraits(kind=DeviceKind.LOCAL, host="desk1")) == "local host=desk1"
+    assert device_resource(DeviceTraits(kind=DeviceKind.LOCAL, host="desk1")) == f"local host=desk1 {RELEASE}"
 
 
 def test_machines_and_cores_in_one_order() -> None:
     found = announced_by(
         {
-            "tls://b": {"local host=b": 1, cores_resource("5f0c"): 4},
+            "tls://b": {f"local host=b {RELEASE}": 1, cores_resource("5f0c"): 4},
             "tls://a": {cores_resource("5f0c"): 2},
         }
     )
     assert found == (
-        Announced("tls://a", "cores engine=5f0c", 2, engine="5f0c"),
-        Announced("tls://b", "cores engine=5f0c", 4, engine="5f0c"),
-        Announced("tls://b", "local host=b", 1, device=DeviceTraits(kind=DeviceKind.LOCAL, host="b")),
+        Announced("tls://a", f"cores engine=5f0c {RELEASE}", 2, engine="5f0c"),
+        Announced("tls://b", f"cores engine=5f0c {RELEASE}", 4, engine="5f0c"),
+        Announced(
+            "tls://b", f"local host=b {RELEASE}", 1, device=DeviceTraits(kind=DeviceKind.LOCAL, host="b")
+        ),
     )
+
+
+def test_a_worker_of_another_release_is_told_apart() -> None:
+    resources = {"local host=a release=0.0.9": 1, "local host=b": 1, "cores engine=5f0c release=0.0.9": 2}
+    found = announced_by({"tls://a": resources})
+    assert [(one.release, one.is_of_this_release) for one in found] == [
+        ("0.0.9", False),
+        ("0.0.9", False),
+        ("", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,7 @@ def test_machines_and_cores_in_one_order() -> None:
         "local",
         "cores engine=",
         "cores engine=a host=b",
-        "iphone udid=" + "a" * 600,
+        "iphone udid=" + "a" * LONGEST_RESOURCE,
     ],
 )
 def test_what_is_not_the_harnesss_is_passed_over(resource: str) -> None:
