@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.core.measurements import Measurement
     from harness.core.report import RunReport
     from harness.core.verdict import Answer
+    from harness.errors import HarnessError
     from harness.pipeline.choose_target import TargetSettings
 
 __all__ = ["HarnessRun", "assert_releasable"]
@@ -24,6 +25,7 @@ __all__ = ["HarnessRun", "assert_releasable"]
 Undecided = Literal["fail", "xfail", "pass"]
 _UNDECIDED: dict[str, Undecided] = {"fail": "fail", "xfail": "xfail", "pass": "pass"}
 _WIDTH = 100
+_ABOUT_SENDING = ("Sent ", "✗ The run was not sent", "  It is kept")
 _SENT = pytest.StashKey[StringIO]()
 
 
@@ -118,6 +120,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("policy", "FILE", "judge by this file's [policy], not by the suite's"),
         ("run", "RUN", "take this stored run instead of making one"),
         ("runs", "FOLDER", "where run folders are kept (reports/)"),
+        ("cluster", "ADDRESS", "run on the phones of the cluster whose scheduler is there (HARNESS_CLUSTER)"),
+        ("certificates", "FOLDER", "where the cluster's certificates are"),
         ("undecided", "|".join(_UNDECIDED), "what an undecided verdict does to a test (fail)"),
     ):
         group.addoption(f"--harness-{name}", metavar=metavar, help=what)
@@ -130,7 +134,7 @@ def _option(config: pytest.Config, name: str) -> str | None:
     if given is not None:
         return str(given)
     configured = str(config.getini(f"harness_{name}"))
-    if configured and name in ("suite", "policy", "runs"):
+    if configured and name in ("suite", "policy", "runs", "certificates"):
         return str((config.inipath.parent if config.inipath else config.rootpath) / configured)
     return configured or None
 
@@ -154,7 +158,18 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return [f"harness: stored run {stored}"]
     if suite is None:
         return []
+    cluster = _cluster(config)
+    if cluster is not None:
+        target = _option(config, "target") or "the suite's target"
+        return [f"harness: suite {suite} on {target} of the cluster at {cluster}"]
     return [f"harness: suite {suite} on {_device(config, Path(suite))}"]
+
+
+def _cluster(config: pytest.Config) -> str | None:
+    """The address of the scheduler whose devices are meant."""
+    import os
+
+    return _option(config, "cluster") or os.environ.get("HARNESS_CLUSTER") or None
 
 
 def _device(config: pytest.Config, suite_path: Path) -> str:
@@ -216,7 +231,6 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
     from harness.cli.named_runs import local_run
     from harness.cli.places import runs_folder
     from harness.cli.push import sent_when_done
-    from harness.errors import UsageError
     from harness.pipeline.evaluate import evaluate
     from harness.pipeline.new_run import new_run
     from harness.pipeline.progress import Silent
@@ -232,19 +246,18 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
     if stored is not None:
         folder = find_run(local_run(stored, runs, Need.REPORT), runs)
         return folder.path, evaluate(folder, *(judging or ()))
-    settings = _settings()
     suite = Path(_option(config, "suite") or "")
+    cluster = _cluster(config)
+    if cluster is not None:
+        return _made_on_cluster(config, cluster, suite, runs)
+    settings = _settings()
     with ExitStack() as held:
         new = new_run(suite, runs, settings, held, target=_option(config, "target"), judging=judging)
         if isinstance(new.folder, GroupFolder):
             for target in new.targets:
                 target.close()
             new.folder.discard()
-            raise UsageError(
-                "several devices are attached, and a test is about one",
-                where="--harness-target",
-                next_step="Name one: --harness-target iphone:UDID.",
-            )
+            raise _several()
         # Its words would be lost among what pytest captures: they come at the end.
         said = StringIO()
         config.stash[_SENT] = said
@@ -257,3 +270,48 @@ def _made(config: pytest.Config) -> tuple[Path, RunReport]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if _SENT in config.stash and (said := config.stash[_SENT].getvalue()):
         terminalreporter.write(f"harness: {said}")
+
+
+def _made_on_cluster(config: pytest.Config, cluster: str, suite: Path, runs: Path) -> tuple[Path, RunReport]:
+    """In a process of its own: who speaks to a cluster gives up unpickling, and other tests may need it."""
+    import subprocess
+
+    from pydantic import ValidationError
+
+    from harness.core.report import RunReport
+    from harness.errors import TargetError
+    from harness.python_worker import worker_command, worker_environment
+
+    options = {name: _option(config, name) for name in ("target", "policy", "certificates")}
+    given = [text for name, value in options.items() if value for text in (f"--{name}", value)]
+    command = worker_command("harness", "run", suite, "--cluster", cluster, "--runs", runs, "--json", *given)
+    done = subprocess.run(
+        command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    said = done.stderr.decode("utf-8", "replace").splitlines()
+    config.stash[_SENT] = StringIO("".join(f"{line}\n" for line in said if line.startswith(_ABOUT_SENDING)))
+    if not done.stdout.strip():
+        problem, next_step = (
+            next((line.removeprefix(start).strip() for line in reversed(said) if line.startswith(start)), "")
+            for start in ("error:", "next:")
+        )
+        raise TargetError(
+            problem or f"harness run ended with status {done.returncode}",
+            next_step=next_step or "Run it by hand: harness run SUITE --cluster ADDRESS.",
+        )
+    try:
+        report = RunReport.model_validate_json(done.stdout)
+    except ValidationError:
+        # A group's report has a report for each device.
+        raise _several() from None
+    return runs / report.plan.run_id, report
+
+
+def _several() -> HarnessError:
+    from harness.errors import UsageError
+
+    return UsageError(
+        "these are several devices, and a test is about one",
+        where="--harness-target",
+        next_step="Name one: --harness-target iphone:UDID.",
+    )

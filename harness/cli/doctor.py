@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.cluster_options import ClusterOptions, cluster_options
+
 
 @dataclass(frozen=True)
 class Check:
@@ -26,9 +28,11 @@ class Check:
     "--target",
     help="iphone, iphone:UDID or a query that finds one: check the chain to that phone, up to starting the runner.",
 )
-def command(as_json: bool, target: str | None) -> int:
-    """Check the packages, the runner, its runtime and the folders; or the chain to a phone.
+@cluster_options
+def command(as_json: bool, target: str | None, cluster: ClusterOptions) -> int:
+    """Check the packages, the runner, its runtime and the folders; or the chain to a phone, or to a cluster.
 
+    With --cluster: certificates, network, encryption, scheduler, every worker and its release, phones and cores.
     Exit status 4 when something that a run needs is missing.
     """
     import json
@@ -37,16 +41,24 @@ def command(as_json: bool, target: str | None) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from harness.errors import ExitStatus
+    from harness.errors import ExitStatus, UsageError
 
-    checks = run_phone_checks(target) if target else run_checks()
+    if target is not None and cluster.is_named:
+        raise UsageError(
+            "a phone's own chain is checked where the phone is attached",
+            where="--target",
+            next_step="There: harness doctor --target iphone:UDID. Here: harness doctor --cluster ADDRESS.",
+        )
+    checks = run_phone_checks(target) if target else [] if cluster.is_named else run_checks()
+    if target is None and cluster.address is not None:
+        checks += run_cluster_checks(cluster, cluster.address)
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
         console = Console()
         for check in checks:
             mark = "[green]✓[/]" if check.is_well else "[red]✗[/]" if check.is_needed else "[yellow]![/]"
-            console.print(f"{mark} [bold]{check.name}[/]  {escape(check.found)}")
+            console.print(f"{mark} [bold]{escape(check.name)}[/]  {escape(check.found)}")
             if check.next_step:
                 console.print(f"  [cyan]next:[/] {escape(check.next_step)}")
     well = all(check.is_well or not check.is_needed for check in checks)
@@ -75,6 +87,31 @@ def run_phone_checks(target: str) -> list[Check]:
     return [
         Check(step.name, step.is_well, step.found, step.next_step, step.is_needed)
         for step in phone_checks(phone_udid(target))
+    ]
+
+
+def run_cluster_checks(options: ClusterOptions, address: str) -> list[Check]:
+    """The chain to a cluster's phones and cores. From now on this process unpickles nothing but bytes.
+
+    Raises:
+        UsageError: it is no address, or one that TLS would be needed for.
+    """
+    from harness.cli.cluster_options import quiet_dask
+    from harness.cli.places import certificates_folder
+    from harness.cluster.address import parse_cluster_address
+    from harness.cluster.certificate_files import has_certificates
+    from harness.cluster.unpickling import CLIENT_NAMES, unpickle_only
+    from harness.pipeline.cluster_checks import cluster_checks
+
+    folder = certificates_folder(options.certificates)
+    where = parse_cluster_address(
+        address, has_certificates=has_certificates(folder), is_insecure=options.insecure
+    )
+    quiet_dask()
+    unpickle_only(CLIENT_NAMES)
+    return [
+        Check(step.name, step.is_well, step.found, step.next_step, step.is_needed)
+        for step in cluster_checks(where, folder)
     ]
 
 

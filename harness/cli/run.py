@@ -133,7 +133,8 @@ def command(
     sending = click.get_current_context().with_resource(sent_when_done(store, console))
     with LiveProgress(console) as progress, ExitStack() as held:
         no_targets: tuple[Target, ...] = ()
-        settings = held.enter_context(cluster.reaching(settings, plan))
+        if resumed is not None or not _is_replay(suite, target):
+            settings = held.enter_context(cluster.reaching(settings, plan))
         if resumed is not None:
             folder, opened = resumed, no_targets
             settings = held.enter_context(reached([plan.target for plan in plans], settings))
@@ -190,6 +191,15 @@ def _plans(folder: RunFolder | GroupFolder) -> list[Plan]:
     from harness.store import GroupFolder
 
     return [run.plan() for run in (folder.runs() if isinstance(folder, GroupFolder) else (folder,))]
+
+
+def _is_replay(suite: Path | None, target: str | None) -> bool:
+    """Whether recorded events are the target, for which no cluster need answer."""
+    from harness.suite.read import read_suite
+
+    if target is None and suite is not None:
+        target = read_suite(suite)[0].run.target
+    return target is not None and target.startswith("replay:")
 
 
 def _settings(cache: Path, launch: str) -> TargetSettings:

@@ -269,26 +269,7 @@ class Cluster:
             return self._client
 
     def _connected(self, timeout_s: float) -> Client:
-        import dask
-        from distributed import Client
-
-        from harness.cluster.settings import CLIENT_SETTINGS
-
-        try:
-            with dask.config.set(CLIENT_SETTINGS):
-                client = Client(
-                    self.address,
-                    security=self._security,
-                    timeout=timeout_s,
-                    set_as_default=False,
-                    direct_to_workers=True,
-                )
-        except (OSError, ValueError, RuntimeError) as problem:
-            raise TargetError(
-                f"no scheduler answers: {_first_line(problem)}",
-                where=self.address,
-                next_step="Start one: harness scheduler. If it runs, check address, certificates and firewall.",
-            ) from None
+        client = open_client(self.address, self._security, timeout_s)
         client.subscribe_topic(f"harness-{self.topic}", self._heard)
         return client
 
@@ -303,6 +284,31 @@ class Cluster:
         listener = self._listeners.get(note.call)
         if listener is not None:
             listener(note)
+
+
+def open_client(address: str, security: Security | None, timeout_s: float) -> Client:
+    """Dask's client of the scheduler at ``address``.
+
+    Raises:
+        TargetError: the scheduler does not answer within ``timeout_s``.
+    """
+    import dask
+    from distributed import Client
+
+    from harness.cluster.settings import CLIENT_SETTINGS
+
+    try:
+        with dask.config.set(CLIENT_SETTINGS):
+            return Client(
+                address, security=security, timeout=timeout_s, set_as_default=False, direct_to_workers=True
+            )
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise TargetError(
+            f"no scheduler answers: {_first_line(problem)}",
+            where=address,
+            next_step="Start one: harness scheduler. If it runs, find what stands between: harness doctor --cluster "
+            f"{address}.",
+        ) from None
 
 
 class _Patience:

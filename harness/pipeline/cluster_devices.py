@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from harness import __version__
 from harness.cluster.connection import Cluster, LostError
+from harness.cluster.devices import Announced
 from harness.core.device_traits import DeviceKind, DeviceTraits
 from harness.core.target_query import TargetQuery, explain_no_match
 from harness.core.target_query_parser import is_target_query, parse_target_query
@@ -43,6 +45,12 @@ def devices_of_cluster(name: str, cluster: Cluster) -> tuple[str, ...]:
             where=name,
             next_step=f"Name one, --target {names[0]}, or take all of them: --target '{kind}:*'.",
         )
+    if kind == "virtual":
+        raise UsageError(
+            "virtual iPhones are this machine's, and no cluster's",
+            where="target",
+            next_step="Leave --cluster and HARNESS_CLUSTER out, or choose iphone.",
+        )
     raise UsageError(
         f"a cluster has no target {name!r}",
         where="target",
@@ -56,16 +64,16 @@ def cluster_target(
     """The device called ``name``, as ``devices_of_cluster`` names it, once a worker has it.
 
     Raises:
-        TargetError: no worker has announced it within ``patience_s``.
+        TargetError: no worker has announced it within ``patience_s``, or one of another release has.
     """
     kind, _, argument = _announced_name(name).partition(":")
     started_s, is_told = time.monotonic(), False
     while True:
-        for device in announced_devices(cluster):
-            if device.kind.value == kind and _is_called(device, argument):
-                if is_told:
-                    watcher.waiting(name, "")
-                return ClusterTarget(cluster, device, watcher, idle_limit_s=idle_limit_s)
+        device = _usable(cluster, kind, argument)
+        if device is not None:
+            if is_told:
+                watcher.waiting(name, "")
+            return ClusterTarget(cluster, device, watcher, idle_limit_s=idle_limit_s)
         waited_s = time.monotonic() - started_s
         if waited_s > patience_s:
             raise TargetError(f"no worker has {name}", where=cluster.address, next_step=_ATTACH)
@@ -90,14 +98,40 @@ def announced_devices(cluster: Cluster) -> tuple[DeviceTraits, ...]:
     Raises:
         TargetError: the scheduler is gone.
     """
+    return tuple(one.device for one in _announced(cluster) if one.device is not None)
+
+
+def _announced(cluster: Cluster) -> tuple[Announced, ...]:
     try:
-        return tuple(one.device for one in cluster.announced() if one.device is not None)
+        return cluster.announced()
     except LostError as lost:
         raise TargetError(
             f"the scheduler does not answer: {lost}",
             where=cluster.address,
             next_step="See that it runs: harness scheduler.",
         ) from None
+
+
+def _usable(cluster: Cluster, kind: str, argument: str) -> DeviceTraits | None:
+    """The device at a worker of this release, if there is one.
+
+    Raises:
+        TargetError: only a worker of another release has it.
+    """
+    others = []
+    for one in _announced(cluster):
+        device = one.device
+        if device is not None and device.kind.value == kind and _is_called(device, argument):
+            if one.is_of_this_release:
+                return device
+            others.append((one, device))
+    for one, device in others:
+        raise TargetError(
+            f"its worker has harness {one.release or 'of an unknown release'}, this is {__version__}",
+            where=f"{device.label} at {device.host or one.address}",
+            next_step="Install the same release on every machine of the cluster, and start the worker again.",
+        )
+    return None
 
 
 def device_name(device: DeviceTraits) -> str:

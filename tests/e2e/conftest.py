@@ -22,6 +22,12 @@ def desk(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_CACHE", str(built_variants))
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("HARNESS_RUNS", "HARNESS_RUNNER", "HARNESS_STORE"):
+    for name in (
+        "HARNESS_CERTIFICATES",
+        "HARNESS_CLUSTER",
+        "HARNESS_RUNNER",
+        "HARNESS_RUNS",
+        "HARNESS_STORE",
+    ):
         monkeypatch.delenv(name, raising=False)
     return Desk(tmp_path, built_variants, capsys)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,12 @@ from harness.virtual_iphone.background import BackgroundPhones, background_phone
 from harness.virtual_iphone.runner_ipa import write_runner_ipa
 
 PATIENCE_S = 60.0
+OF_RELEASE = """
+import sys, harness
+harness.__version__ = {release!r}
+from harness.cli.main import run_cli
+sys.exit(run_cli(sys.argv[1:]))
+"""
 
 
 @dataclass
@@ -76,8 +82,8 @@ class Lab:
         assert self.scheduler is not None
         _kill(self.scheduler)
 
-    def start_worker(self, index: int, *options: str) -> None:
-        """Start the worker at that bench; it is there when it has joined."""
+    def start_worker(self, index: int, *options: str, release: str | None = None) -> None:
+        """Start the worker at that bench, of another ``release`` of the harness if one is given."""
         bench = self.benches[index]
         environment = {
             "HOME": str(bench.folder),
@@ -88,7 +94,10 @@ class Lab:
             environment["USBMUXD_SOCKET_ADDRESS"] = bench.phones.usbmuxd_address
         arguments = ["worker", self.address, "--certificates", str(self.certificates), "--name", bench.name]
         bench.process = self._start(
-            bench.folder, [*arguments, *(options or ("--cores", "0", "--no-machine"))], environment
+            bench.folder,
+            [*arguments, *(options or ("--cores", "0", "--no-machine"))],
+            environment,
+            program=["-m", "harness"] if release is None else ["-c", OF_RELEASE.format(release=release)],
         )
 
     def kill_worker(self, index: int) -> None:
@@ -116,11 +125,15 @@ class Lab:
                 _kill(process)
 
     def _start(
-        self, folder: Path, arguments: list[str], environment: dict[str, str]
+        self,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str],
+        program: Sequence[str] = ("-m", "harness"),
     ) -> subprocess.Popen[str]:
         with (folder / "log.txt").open("a") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "harness", *arguments],
+                [sys.executable, *program, *arguments],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if arguments[0] == "scheduler" else log,
