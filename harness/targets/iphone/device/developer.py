@@ -73,6 +73,7 @@ class Developer:
         self._tunnel = tunnel
         self._answer_s = answer_s
         self._control = _ProcessControl(provider)
+        self._info = DeviceInfo(provider)
         self._sampling: asyncio.Task[None] | None = None
         self.footprints: list[int] = []
         """``physFootprint`` of the sampled process in bytes, one a second."""
@@ -154,8 +155,8 @@ class Developer:
         """Raises ``PhoneTrouble``: the phone does not answer."""
 
         async def ask() -> bool:
-            async with DeviceInfo(self._provider) as info:
-                return bool(await info.is_running_pid(pid))
+            await self._info.connect()
+            return bool(await self._info.is_running_pid(pid))
 
         return await within(self._answer_s, "look for the runner", ask(), self._abort)
 
@@ -173,12 +174,27 @@ class Developer:
     async def _sample(self, pid: int) -> None:
         # It stands beside the runner's own figures: whatever goes wrong with it must not end the job.
         with suppress(Exception):
-            async with await Sysmontap.create(self._provider, interval=SYSMONTAP_MS) as tap:
-                async for processes in tap.iter_processes():
-                    for process in processes:
-                        footprint = _whole(process.get("physFootprint"))
-                        if _whole(process.get("pid")) == pid and footprint:
-                            self.footprints.append(footprint)
+            await self._info.connect()
+            tap = Sysmontap(
+                self._provider,
+                list(await self._info.sysmon_process_attributes()),
+                list(await self._info.sysmon_system_attributes()),
+                interval_ms=SYSMONTAP_MS,
+            )
+            try:
+                async with tap:
+                    async for processes in tap.iter_processes():
+                        for process in processes:
+                            footprint = _whole(process.get("physFootprint"))
+                            if _whole(process.get("pid")) == pid and footprint:
+                                self.footprints.append(footprint)
+            finally:
+                await self._close_channel(tap)
+
+    async def _close_channel(self, tap: Sysmontap) -> None:
+        """The library leaves it open, and a phone gives a connection only so many: a run has hundreds of jobs."""
+        if tap._channel is not None:
+            await self._provider.dtx.cancel_channel(tap._channel.service._channel)
 
     def _abort(self) -> None:
         """Close the transport without a word: the tunnel's, or the one service's."""

@@ -21,6 +21,8 @@ from pymobiledevice3.services.dvt.instruments.dvt_provider import DvtProvider
 from pymobiledevice3.services.dvt.instruments.process_control import ProcessControl, ProcessControlService
 from pymobiledevice3.services.dvt.instruments.sysmontap import Sysmontap
 
+from harness.targets.iphone.device.developer import Developer
+
 BUNDLE_ID = "org.harness.runner"
 _PATIENCE_S = 20
 
@@ -215,4 +217,32 @@ def test_without_developer_mode_or_image_there_is_no_such_service(
 
     with start_phone(ios) as phones:
         phones.set_fault(fault)
+        _run(client())
+
+
+def test_a_run_of_many_jobs_does_not_use_up_the_channels_of_its_connection(
+    start_phone: Callable[..., Any], route: Callable[[], Any]
+) -> None:
+    """The phone gives a connection 64 of them, and the library gives none back."""
+
+    async def client() -> None:
+        async with route() as provider, DvtProvider(provider) as dvt:
+            control, _ = await _open(dvt)
+            developer = Developer(dvt, None, _PATIENCE_S)
+            pid = await control.launch(BUNDLE_ID)
+            for _ in range(70):
+                assert await developer.is_running(pid)
+                developer.start_sampling(pid)
+                sampling = developer._sampling
+                assert sampling is not None
+                await asyncio.wait({sampling}, timeout=0.03)
+                assert not sampling.done(), "the phone gave no channel"
+                await developer.stop_sampling()
+            developer.start_sampling(pid)
+            while not developer.footprints:
+                await asyncio.sleep(0.05)
+            await developer.stop_sampling()
+            assert developer.footprints[0] > 0
+
+    with start_phone("16.7"):
         _run(client())
