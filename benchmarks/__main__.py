@@ -16,6 +16,8 @@ from benchmarks.conversions import conversions
 from benchmarks.decision_page import decision_rates
 from benchmarks.graph_passes import graph_passes
 from benchmarks.help_startup import help_startup
+from benchmarks.lab_costs import lab_costs
+from benchmarks.lab_fleet import lab_fleet
 from benchmarks.machine import describe_machine, other_cpu_fraction, this_moment
 from benchmarks.page import performance_page
 from benchmarks.phone_fleet import phone_first_sample, phone_fleet
@@ -56,6 +58,8 @@ BENCHMARKS: dict[str, Callable[[Workspace], Sequence[Result | NotMeasured]]] = {
     "phone_second_run": phone_second_run,
     "phone_fleet": phone_fleet,
     "phone_first_sample": phone_first_sample,
+    "lab_fleet": lab_fleet,
+    "lab_costs": lab_costs,
 }
 
 

@@ -23,7 +23,7 @@ FLEET_GOAL = 0.28
 FIRST_SAMPLE_GOAL_S = 3.0
 _PHONES = 4
 _ROUNDS = 2
-_LINK = "slow-link:latency-ms=60,mib-per-s=35"
+SLOW_LINK = "slow-link:latency-ms=60,mib-per-s=35"
 _RUNS_OF_FIRST_SAMPLE = 5
 _SUITE = """version = 1
 name = "first-sample"
@@ -45,7 +45,7 @@ steady = {{ min_runs = 100 }}
 
 def phone_fleet(workspace: Workspace) -> list[Result]:
     """Four phones on slow links, so that the work is waiting: at once, over one after another."""
-    phones = [open_phone(workspace, "16.7", index, (_LINK,)) for index in range(1, _PHONES + 1)]
+    phones = [open_phone(workspace, "16.7", index, (SLOW_LINK,)) for index in range(1, _PHONES + 1)]
     ratios, parts = [], []
     try:
         for number in range(_ROUNDS + 1):
