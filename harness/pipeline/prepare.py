@@ -139,7 +139,7 @@ def prepare(
     """Bring the run to where it can measure, and return its built variants by name.
 
     What an earlier attempt wrote down is kept. The variants and the reference are made side by side; what of them is
-    large is computed by ``pool``, or by this machine's cores (``harness.shards.pool.pool_for``).
+    large is computed by ``pool`` (``harness.shards.pool.pool_for``).
 
     Raises:
         ModelError, WorkloadError: the model or the inputs cannot be used, or do not fit together.

@@ -1,4 +1,4 @@
-"""Who computes shards: one process, several on this machine, or, behind the same protocol, a cluster."""
+"""Who computes shards: one process or, behind the same protocol, a cluster's cores (``harness.cluster.shards``)."""
 
 from __future__ import annotations
 
@@ -59,16 +59,13 @@ WORTH_A_POOL_INPUTS: Final = 256
 """From here on several processes are worth their start: on two cores, EfficientNet-Lite0 takes one process as long as
 two at 128 inputs, and a tenth to a half longer at 256, as a .tflite (0.2 s to load) and by Keras (3 s) alike."""
 
-_LEAST_EACH: Final = WORTH_A_POOL_INPUTS // 2
 _PROCESS_BYTES: Final = 2 << 30
 """What a process may need: TensorFlow with EfficientNet-Lite0 and its batch of 32 takes 1 GB."""
 
 
 def pool_for(inputs: int, pool: ShardPool | None) -> ShardPool:
-    """Who computes a workload of so many inputs: ``pool``, or this machine's cores; one process where that will do."""
-    if inputs < WORTH_A_POOL_INPUTS:
-        return OneProcess()
-    return pool or LocalProcesses(min(inputs // _LEAST_EACH, fitting_processes()))
+    """Who computes a workload of so many inputs: ``pool`` where that is worth it, else one process."""
+    return pool if pool is not None and inputs >= WORTH_A_POOL_INPUTS else OneProcess()
 
 
 def fitting_processes() -> int:
@@ -90,17 +87,14 @@ def memory_bytes() -> int | None:
         return None
 
 
-class LocalProcesses:
-    """``processes`` engine processes side by side on this machine."""
-
-    def __init__(self, processes: int) -> None:
-        self._processes = processes
+class OneProcess:
+    """Every shard in one engine process, with one thread: for few inputs."""
 
     def run(
         self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
     ) -> Generator[bytes, None, None]:
-        worker = ShardWorker(store, processes=self._processes)
-        threads = ThreadPoolExecutor(self._processes, thread_name_prefix="shard")
+        worker = ShardWorker(store)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="shard")
         waiting: deque[Future[bytes]] = deque()
 
         def compute(shard: Shard) -> bytes:
@@ -108,9 +102,9 @@ class LocalProcesses:
 
         try:
             for shard in shards:
-                waiting.append(threads.submit(compute, shard))
-                # One more for each process: none waits while an answer is taken.
-                if len(waiting) >= 2 * self._processes:
+                waiting.append(thread.submit(compute, shard))
+                # One more than is computed: the process does not wait while an answer is taken.
+                if len(waiting) == 2:
                     yield answer_of(waiting.popleft(), given_up)
             while waiting:
                 yield answer_of(waiting.popleft(), given_up)
@@ -118,11 +112,4 @@ class LocalProcesses:
             for future in waiting:
                 future.cancel()
             worker.close()
-            threads.shutdown()
-
-
-class OneProcess(LocalProcesses):
-    """Every shard in one engine process, with one thread: for few inputs, and on one core."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
+            thread.shutdown()

@@ -30,7 +30,8 @@ from pathlib import Path
 from harness.core.variants import Recipe, Variant, VariantSpec
 from harness.core.workload import Workload
 from harness.models.source import open_source
-from harness.shards.pool import LocalProcesses
+from harness.pipeline.choose_target import TargetSettings
+from harness.pipeline.shard_pools import shard_pool
 from harness.variants.builder import build_variants
 from harness.variants.cache import VariantCache
 from harness.variants.calibration import CalibrationData
@@ -39,13 +40,14 @@ from harness.workloads.reference import compute_reference
 
 model, root = Path(sys.argv[1]), Path(sys.argv[2])
 workload = Workload.model_validate_json((root / "workload.json").read_bytes())
-store, pool = BlobStore(root), LocalProcesses(2)
-reference = compute_reference(model, "tflite", workload, store, root, pool=pool)
-assert reference.outputs.bytes == 12 * len(workload.inputs)
-(built,) = build_variants(
-    open_source(model), [VariantSpec("int8", Recipe.INT8)],
-    CalibrationData.stored(workload.calibration, store), VariantCache(root), pool=pool,
-)
+store = BlobStore(root)
+with shard_pool(TargetSettings(cache=root)) as pool:
+    reference = compute_reference(model, "tflite", workload, store, root, pool=pool)
+    assert reference.outputs.bytes == 12 * len(workload.inputs)
+    (built,) = build_variants(
+        open_source(model), [VariantSpec("int8", Recipe.INT8)],
+        CalibrationData.stored(workload.calibration, store), VariantCache(root), pool=pool,
+    )
 assert isinstance(built, Variant), built
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(peak if sys.platform == "darwin" else peak * 1024)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from harness.core.jobs import DType, Encoding, PixelEncoding, TensorEncoding
 from harness.core.model_io import ModelIO
 from harness.core.workload import Task, TensorRecords, Workload, WorkloadInput
 from harness.models.source import SourceFormat
-from harness.shards.pool import LocalProcesses, OneProcess, Shard, ShardPool
+from harness.pipeline.choose_target import TargetSettings
+from harness.pipeline.shard_pools import shard_pool
+from harness.shards.pool import OneProcess, Shard, ShardPool
 from harness.shards.request import BATCH, Kernels, ReferenceEngine
 from harness.shards.source_files import store_source
 from harness.shards.worker import ShardWorker
@@ -87,6 +89,7 @@ def check_same_bits(
     *,
     io: ModelIO | None = None,
     kernels: Kernels = Kernels.DEFAULT,
+    cores: ShardPool | None = None,
 ) -> None:
     engine = ReferenceEngine(
         source=store_source(source, source_format, store).files,
@@ -100,7 +103,9 @@ def check_same_bits(
     # TensorFlow takes seconds to load: there two processes must do.
     others: list[tuple[ShardPool, int]] = [(BackToFront(), BATCH)]
     if source_format is SourceFormat.TFLITE:
-        others += [(OneProcess(), BATCH), (LocalProcesses(3), 2 * BATCH)]
+        others.append((OneProcess(), BATCH))
+    if cores is not None:
+        others += [(cores, BATCH), (cores, 2 * BATCH)]
     for pool, size in others:
         np.testing.assert_array_equal(answers(pool, store, engine, given, size), whole)
 
@@ -110,12 +115,21 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "store")
 
 
+@pytest.fixture(scope="module")
+def cores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShardPool]:
+    """A cluster of this machine."""
+    with shard_pool(TargetSettings(cache=tmp_path_factory.mktemp("cores"))) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("kernels", Kernels)
-def test_a_tflite(store: BlobStore, kernels: Kernels) -> None:
+def test_a_tflite(store: BlobStore, kernels: Kernels, cores: ShardPool) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
     encoding = PixelEncoding(shape=(8, 8, 3), mean=(127.5,) * 3, scale=(127.5,) * 3)
     given = workload(store, ("", pixels, encoding))
-    check_same_bits(TINY / "image_float32.tflite", SourceFormat.TFLITE, given, store, kernels=kernels)
+    check_same_bits(
+        TINY / "image_float32.tflite", SourceFormat.TFLITE, given, store, kernels=kernels, cores=cores
+    )
 
 
 def test_a_tflite_that_keeps_its_state(store: BlobStore) -> None:

@@ -18,7 +18,7 @@ from harness.core.jobs import Blob, DType, TensorEncoding
 from harness.errors import HarnessError, ModelError, TargetError, WireError
 from harness.models.source import SourceFormat
 from harness.shards import worker as worker_module
-from harness.shards.pool import LocalProcesses, OneProcess, Shard, pool_for, processes_for
+from harness.shards.pool import OneProcess, Shard, pool_for, processes_for
 from harness.shards.request import InputTensor, ReferenceEngine, ShardRequest, SourceFile, SourceFiles
 from harness.shards.source_files import place_source, store_source
 from harness.shards.worker import ShardWorker
@@ -268,8 +268,7 @@ def test_what_crosses_is_json(store: BlobStore) -> None:
         ShardRequest.model_validate_json(asked.model_dump_json().replace('"reference"', '"pickle"'))
 
 
-@pytest.mark.parametrize("pool", [OneProcess(), LocalProcesses(2)])
-def test_only_some_shards_are_taken_ahead(store: BlobStore, pool: OneProcess | LocalProcesses) -> None:
+def test_only_some_shards_are_taken_ahead(store: BlobStore) -> None:
     taken: list[int] = []
 
     def shards() -> Iterator[Shard]:
@@ -277,11 +276,11 @@ def test_only_some_shards_are_taken_ahead(store: BlobStore, pool: OneProcess | L
             taken.append(index)
             yield Shard(request(store, index * 32), lambda: [RECORD])
 
-    answers = pool.run(store, shards())
+    answers = OneProcess().run(store, shards())
     next(answers)
-    assert len(taken) <= 4
+    assert len(taken) == 2
     answers.close()
-    assert len(taken) <= 4
+    assert len(taken) == 2
 
 
 def test_an_error_comes_at_its_place(store: BlobStore) -> None:
@@ -289,16 +288,13 @@ def test_an_error_comes_at_its_place(store: BlobStore) -> None:
         for index in range(6):
             yield Shard(request(store, index * 32), lambda index=index: [RECORD if index != 3 else b"short"])
 
-    answers = LocalProcesses(2).run(store, shards())
+    answers = OneProcess().run(store, shards())
     assert [len(next(answers)) for _ in range(3)] == [40] * 3
     with pytest.raises(WireError):
         next(answers)
 
 
-@pytest.mark.parametrize("pool", [OneProcess(), LocalProcesses(2)])
-def test_giving_up_ends_the_wait(
-    store: BlobStore, started: list[subprocess.Popen[bytes]], pool: LocalProcesses
-) -> None:
+def test_giving_up_ends_the_wait(store: BlobStore, started: list[subprocess.Popen[bytes]]) -> None:
     given_up = threading.Event()
 
     def shards() -> Iterator[Shard]:
@@ -313,16 +309,16 @@ def test_giving_up_ends_the_wait(
     thread = threading.Thread(target=give_up)
     thread.start()
     with pytest.raises(HarnessError, match="interrupted"):
-        next(pool.run(store, shards(), given_up))
+        next(OneProcess().run(store, shards(), given_up))
     thread.join()
     assert [process.poll() for process in started] == [-9]
 
 
 def test_a_small_workload_needs_no_pool() -> None:
-    pool = LocalProcesses(2)
-    assert isinstance(pool_for(3, pool), OneProcess)
-    assert pool_for(100_000, pool) is pool
-    assert isinstance(pool_for(100_000, None), LocalProcesses)
+    pool = OneProcess()
+    assert pool_for(255, pool) is not pool
+    assert pool_for(256, pool) is pool
+    assert isinstance(pool_for(100_000, None), OneProcess)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from harness.core.variants import Form, Recipe, Variant, VariantSpec
 from harness.errors import BuildError
 from harness.models.source import open_source
 from harness.models.tflite import read_tflite
-from harness.shards.pool import LocalProcesses, OneProcess, ShardPool
+from harness.pipeline.choose_target import TargetSettings
+from harness.pipeline.shard_pools import shard_pool
+from harness.shards.pool import OneProcess
 from harness.shards.request import BATCH
 from harness.variants import activation_ranges
 from harness.variants.activation_ranges import Ranges, calibrate, from_bytes, merge, to_bytes
@@ -39,8 +41,7 @@ def in_one_pass(base: Path, recipe: Recipe, samples: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "pool"),
-    [(1, BATCH, OneProcess()), (70, BATCH, OneProcess()), (70, 1, OneProcess()), (70, 9, LocalProcesses(3))],
+    ("count", "size", "on_cores"), [(1, BATCH, False), (70, BATCH, False), (70, 1, False), (70, 9, True)]
 )
 def test_the_bytes_do_not_depend_on_the_shards(
     float32_tflite: Path,
@@ -48,14 +49,18 @@ def test_the_bytes_do_not_depend_on_the_shards(
     monkeypatch: pytest.MonkeyPatch,
     count: int,
     size: int,
-    pool: ShardPool,
+    on_cores: bool,
 ) -> None:
     monkeypatch.setattr(activation_ranges, "BATCH", size)
     monkeypatch.setattr(activation_ranges, "pool_for", lambda inputs, given: given)
     samples = np.random.default_rng(1).normal(size=(count, 8, 8, 3)).astype(np.float32)
     source = open_source(float32_tflite)
     specs = [VariantSpec(recipe.value, recipe) for recipe in INTEGER]
-    for built in build_variants(source, specs, CalibrationData.of(samples), cache, pool=pool):
+    with shard_pool(TargetSettings(cache=cache.blobs.root)) as cores:
+        found = build_variants(
+            source, specs, CalibrationData.of(samples), cache, pool=cores if on_cores else OneProcess()
+        )
+    for built in found:
         assert isinstance(built, Variant), built
         model = cache.blobs.path(built.model).read_bytes()
         assert model == in_one_pass(float32_tflite, built.recipe, samples)
