@@ -94,7 +94,7 @@ class Cluster:
                 workers: Mapping[str, Mapping[str, Any]] = client.scheduler_info()["workers"]
             except (OSError, RuntimeError, TypeError) as problem:
                 raise LostError(str(problem)) from problem
-            announced = announced_by({address: worker["resources"] for address, worker in workers.items()})
+            announced = announced_by(workers)
             self._seen = (time.monotonic(), announced)
         return announced
 

@@ -1,14 +1,15 @@
 """How a worker tells what it has: as Dask resources, whose names say what they are.
 
-    iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone host=desk1 release=0.1.0
+    iphone udid=00008120-001A model=iPhone15,2 ios=18.5 class=iphone release=0.1.0
     local host=desk1 release=0.1.0
     cores engine=5f0c21d4a7b3 release=0.1.0
 
 Each phone and each machine is one unit, taken by a job while it runs; of ``cores`` there are as many as shards of a
 reference may run at once. Dask's own tools show the same names. Values are percent-encoded.
 
-The harness's release is part of the name, so that Dask gives a request to no worker of another release than the one
-that asks.
+Where a phone is attached is no part of its name, so that what waits for it goes on when it is moved: that is told by
+the name of its worker. The harness's release is part of the name, so that Dask gives a request to no worker of another
+release than the one that asks.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def device_resource(device: DeviceTraits) -> str:
         "model": device.model,
         "ios": device.ios,
         "class": None if device.is_virtual is None else "virtual" if device.is_virtual else "iphone",
-        "host": device.host,
+        "host": device.host if device.kind is DeviceKind.LOCAL else None,
         "name": device.name,
     }
     return _name(device.kind.value, fields)
@@ -72,18 +73,27 @@ def _name(kind: str, fields: Mapping[str, str | None]) -> str:
     return " ".join([kind, *(f"{name}={quote(value, safe=_SAFE)}" for name, value in told.items() if value)])
 
 
-def announced_by(resources: Mapping[str, Mapping[str, Any]]) -> tuple[Announced, ...]:
-    """What the workers have, from their resources by address. What is not the harness's is passed over."""
+def worker_name(host: str, member: str, process: str) -> str:
+    """What a member of the worker process on ``host`` is called in the cluster."""
+    return f"{host}/{member}/{process}"
+
+
+def announced_by(workers: Mapping[str, Mapping[str, Any]]) -> tuple[Announced, ...]:
+    """What the workers have, from what the scheduler tells of each by its address.
+
+    What is not the harness's is passed over.
+    """
     found = []
-    for address, its in resources.items():
-        for resource, count in its.items():
+    for address, worker in workers.items():
+        host = str(worker["name"]).rsplit("/", 2)[0]
+        for resource, count in worker["resources"].items():
             if isinstance(count, int | float) and count >= 1:
-                read = _read(address, resource, int(count))
+                read = _read(address, host, resource, int(count))
                 found += [read] if read else []
     return tuple(sorted(found, key=lambda one: (one.resource, one.address)))
 
 
-def _read(address: str, resource: str, count: int) -> Announced | None:
+def _read(address: str, host: str, resource: str, count: int) -> Announced | None:
     if len(resource) > LONGEST_RESOURCE:
         return None
     kind, _, rest = resource.partition(" ")
@@ -102,6 +112,8 @@ def _read(address: str, resource: str, count: int) -> Announced | None:
     its_class = fields.pop("class", None)
     if its_class not in _CLASSES:
         return None
+    if kind == DeviceKind.IPHONE and "host" not in fields:
+        fields["host"] = host
     try:
         device = DeviceTraits(kind=DeviceKind(kind), is_virtual=_CLASSES[its_class], **fields)
     except (ValueError, ValidationError, TypeError):

@@ -122,7 +122,7 @@ async def _survey(client: Client) -> Survey:
             Member(
                 address,
                 _printable(str(its.get("name", "")).partition("/")[0] or address),
-                announced_by({address: its["resources"]}),
+                announced_by({address: its}),
                 dask,
             )
             for (address, its), dask in zip(workers.items(), releases, strict=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import dask
 
-from harness.cluster.devices import cores_resource, device_resource
+from harness.cluster.devices import cores_resource, device_resource, worker_name
 from harness.cluster.settings import WORKER_SETTINGS
 from harness.cluster_worker.attached import AttachedPhones, host_name
 from harness.cluster_worker.dask_worker import HarnessWorker
@@ -152,7 +152,7 @@ class Serving:
             worker = HarnessWorker(
                 options.scheduler,
                 # A worker that was killed may still be known by its name.
-                name=f"{options.name}/{key}/{os.getpid()}-{os.urandom(2).hex()}",
+                name=worker_name(options.name, key, f"{os.getpid()}-{os.urandom(2).hex()}"),
                 resources=resources,
                 requests=requests,
                 security=options.security,

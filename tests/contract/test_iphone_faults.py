@@ -116,12 +116,12 @@ def phones() -> Iterator[Callable[[str], VirtualPhoneTarget]]:
         target.close()
 
 
-def place(bench: Bench, tiny_models: Path, runs: int = RUNS) -> None:
+def place(bench: Bench, tiny_models: Path) -> None:
     records = np.random.default_rng(4).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
     bench.job(
         tiny_models / "image_float32.tflite",
         [("", records, pixel_encoding(records, 127.5, 127.5))],
-        steady=StopRule(min_runs=runs, min_duration_ns=0),
+        steady=StopRule(min_runs=RUNS, min_duration_ns=0),
     )
 
 
@@ -279,24 +279,6 @@ def test_a_phone_forgets_inputs_that_no_job_needs(bench: Bench, tiny_models: Pat
     finally:
         target.close()
     assert pushed == [input_bytes + job.model.bytes, 0, input_bytes]
-
-
-def test_a_phone_has_only_so_many_channels(
-    bench: Bench, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Job after job over one connection: each is still watched from outside."""
-    monkeypatch.setattr("harness.virtual_iphone.instruments.dtx_connection._MAX_CHANNELS", 4)
-    target = VirtualPhoneTarget("16.7", 4, Unwatched(), runner=None, idle_limit_s=30.0, limits=LIMITS)
-    try:
-        place(bench, tiny_models, runs=8 * RUNS)
-        target.stage(bench.root, ["job"], lambda job_id: None)
-        for _ in range(4):
-            for name in ("events.jsonl", "outputs.bin", "system_memory.json"):
-                (bench.folder() / name).unlink(missing_ok=True)
-            assert run(target, bench).status is JobStatus.FINISHED
-            assert (bench.folder() / "system_memory.json").is_file()
-    finally:
-        target.close()
 
 
 def test_a_person_taps_the_app(bench: Bench, tiny_models: Path) -> None:

@@ -17,7 +17,7 @@ from desk import Desk, end
 from lab import Lab, opened_lab, wait_until
 
 from harness.core.events import TargetClass
-from harness.core.joblog import steady_samples
+from harness.core.joblog import attempts, steady_samples
 from harness.pipeline.evaluate import read_logs
 from harness.store import GroupFolder, RunFolder, open_run, read_report
 from harness.wire.job_folder import job_folder, read_job
@@ -179,7 +179,7 @@ def test_a_worker_that_does_not_come_back_and_a_phone_that_goes(desk: Desk, lab:
     why = aside[0].set_aside()
     assert why is not None and "no worker has" in why.problem and why.failures == 3
     for folder in group.runs():
-        assert folder.is_complete is (folder is not aside[0]) or folder.path == aside[0].path
+        assert folder.is_complete is (folder.path != aside[0].path)
     lab.start_worker(1)
     lab.await_devices()
     status, out, err = run(desk, lab, "--resume")
@@ -207,6 +207,31 @@ def test_a_scheduler_that_restarts(desk: Desk, lab: Lab) -> None:
     assert status == 0, (out, err)
     for folder in group_of(desk).runs():
         assert_each_sample_once(folder, RUNS)
+
+
+def test_a_phone_that_moves_to_another_desk(desk: Desk, lab: Lab) -> None:
+    """In the middle of a job, which goes on there from the phone's own records."""
+    desk.tensors(count=24)
+    suite = desk.suite(recipes=("float32",), rounds=1, min_runs=10 * RUNS)
+    (udid,) = (one.udid for one in lab.await_devices() if one.host == "desk0")
+    process = desk.start("run", suite, *lab.options, "--target", f"iphone:{udid}", "--cache", desk.cache)
+    try:
+        wait_until_measuring(lab, 0)
+        for index in (0, 1):
+            lab.kill_worker(index)
+        here, there = lab.benches[:2]
+        here.phones, there.phones = there.phones, here.phones
+        for index in (0, 1):
+            lab.start_worker(index)
+    except BaseException:
+        end(process)
+        raise
+    status, out, err = finish(process)
+    assert status == 0, (out, err)
+    assert_each_sample_once(desk.newest(), 10 * RUNS)
+    (log,) = read_logs(desk.newest())
+    assert len(attempts(log)) >= 1
+    assert {one.host for one in lab.await_devices() if one.udid == udid} == {"desk1"}
 
 
 def test_ctrl_c_ends_the_job_on_the_worker_too(desk: Desk, lab: Lab) -> None:
