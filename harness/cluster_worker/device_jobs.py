@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,17 +18,19 @@ from harness.cluster.messages import (
     Transferring,
     WaitingForPerson,
 )
+from harness.cluster_worker.kept_jobs import OUTCOME, kept_outcome
 from harness.cluster_worker.storage import WorkerStorage
 from harness.core.events import Event
 from harness.core.runs import JobOutcome
-from harness.errors import TargetError, WireError
+from harness.errors import TargetError
 from harness.pipeline.choose_target import TargetSettings, choose_target
 from harness.targets.base import KeepsCopies, StagesJobs, Target
 from harness.targets.iphone.target import IphoneTarget
 from harness.wire.job_folder import job_folder
-from harness.wire.strict_json import read_value, write_value
+from harness.wire.strict_json import write_value
 
 _POLL_S: Final = 0.5
+_BLOB_TROUBLE: Final = ("blob_corrupt", "blob_missing")
 MOST_TOLD_BYTES: Final = 256 * 1024
 """Of a job's log so much goes ahead of it, for who watches; a model of a microsecond would fill any network."""
 
@@ -51,6 +54,10 @@ class _Watcher:
 
 class NotWantedError(Exception):
     """Whoever asked for the job does not wait for it any more."""
+
+
+class DamagedBlobsError(Exception):
+    """What the job needs was damaged here, and has been removed: it is lacking now."""
 
 
 class DeviceJobs:
@@ -78,14 +85,15 @@ class DeviceJobs:
         Raises:
             TargetError: the device cannot be used.
             NotWantedError: ``is_wanted`` said no.
+            DamagedBlobsError: a blob has to be sent again.
         """
         with self._lock:
             root = self._storage.session(request.session)
             self._storage.place(root, request.job, request.begun)
-            ended = job_folder(root, request.job.job_id) / "outcome.json"
-            if ended.is_file():
-                with suppress(WireError):
-                    return read_value(ended, JobOutcome, next_step=""), root
+            folder = job_folder(root, request.job.job_id)
+            ended = kept_outcome(folder)
+            if ended is not None:
+                return ended, root
             self._watcher.call, self._watcher.notify = request.call, notify
 
             told_bytes = 0
@@ -112,8 +120,14 @@ class DeviceJobs:
                 raise
             finally:
                 self._release()
+            if outcome.code in _BLOB_TROUBLE:
+                self._storage.drop_damaged(root, request.blobs)
+                if self._storage.lacking(root, request.blobs):
+                    # Not the job's fault: it begins anew with good ones.
+                    shutil.rmtree(folder)
+                    raise DamagedBlobsError
             if not outcome.status.is_interrupted:
-                write_value(ended, outcome)
+                write_value(folder / OUTCOME, outcome)
             return outcome, root
 
     def forget(self, request: Forget) -> None:

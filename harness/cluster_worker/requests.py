@@ -27,7 +27,7 @@ from harness.cluster.messages import (
     RunShard,
     Started,
 )
-from harness.cluster_worker.device_jobs import DeviceJobs, NotWantedError
+from harness.cluster_worker.device_jobs import DamagedBlobsError, DeviceJobs, NotWantedError
 from harness.cluster_worker.storage import WorkerStorage
 from harness.errors import HarnessError, TargetError, WireError
 from harness.shards.request import ShardRequest
@@ -74,6 +74,18 @@ class Requests:
         except NotWantedError:
             answer, beside = (
                 _refused(TargetError("the job was given up", next_step="Go on: harness run --resume.")),
+                (),
+            )
+        except OSError as error:
+            logger.warning("a request failed: %s", error)
+            answer, beside = (
+                _refused(
+                    TargetError(
+                        f"the worker's machine says: {error.strerror or error}",
+                        where=address,
+                        next_step="See to its disk: harness worker keeps what it needs in its --folder.",
+                    )
+                ),
                 (),
             )
         except Exception as error:
@@ -130,7 +142,10 @@ class Requests:
             publish(request.topic, note)
 
         notify(Started(call=request.call))
-        outcome, root = device.run(request, is_wanted, notify)
+        try:
+            outcome, root = device.run(request, is_wanted, notify)
+        except DamagedBlobsError:
+            return Lacking(address=address, blobs=self._storage.lacking(root, request.blobs)), ()
         files = self._storage.results(root, request.job.job_id)
         is_inline = sum(file.bytes for file in files) <= PART_BYTES
         beside = [_bytes_of(root, request.job.job_id, file.name) for file in files] if is_inline else []
@@ -146,7 +161,7 @@ class Requests:
             raise WireError(f"is no shard: {explain(error)}", next_step=_SAME_RELEASE) from None
         except ValueError as error:
             raise WireError(f"is no shard: {error}", next_step=_SAME_RELEASE) from None
-        missing = tuple(blob for blob in shard.blobs if not self._storage.blobs.has(blob))
+        missing = tuple(blob for blob in shard.blobs if not self._storage.holds(blob))
         if missing:
             return Lacking(address=address, blobs=missing), ()
         return Done(), (self._shards.run(shard, parts),)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.cluster.messages import PART_BYTES, BegunFile, FileSize, ReceivePart
+from harness.cluster_worker.kept_jobs import LOG, OUTCOME, is_whole
 from harness.core.jobs import Blob, Job
 from harness.errors import WireError
 from harness.targets.run_token import run_token, write_run_token
@@ -28,8 +29,7 @@ KEPT_BYTES: Final = 20 * 1024**3
 KEPT_S: Final = 14 * 24 * 3600.0
 _RECEIVING_S: Final = 3600.0
 _RESULT = re.compile(r"[a-z][a-z0-9_]{0,40}\.(jsonl|json|bin)")
-_LOG: Final = "events.jsonl"
-_NOT_RESULTS: Final = frozenset({"job.json", "outcome.json"})
+_NOT_RESULTS: Final = frozenset({"job.json", OUTCOME})
 
 
 class WorkerStorage:
@@ -40,6 +40,34 @@ class WorkerStorage:
         self.blobs = BlobStore(root)
         self._receiving = root / "receiving"
         self._lock = threading.Lock()
+        self._verified: set[Blob] = set()
+
+    def holds(self, blob: Blob) -> bool:
+        """Whether the blob is here and whole: read once in the life of this process, since disks and people do damage.
+
+        A damaged one is removed, so that it is sent again.
+        """
+        return self._is_whole(self.blobs, blob)
+
+    def drop_damaged(self, root: Path, blobs: Sequence[Blob]) -> None:
+        """Read ``blobs`` again, here and below ``root``, and remove the damaged ones."""
+        for store in (BlobStore(root), self.blobs):
+            self._verified.difference_update(blobs)
+            for blob in blobs:
+                self._is_whole(store, blob)
+
+    def _is_whole(self, store: BlobStore, blob: Blob) -> bool:
+        if not store.has(blob):
+            return False
+        if blob in self._verified:
+            return True
+        try:
+            store.verify(blob)
+        except WireError:
+            store.path(blob).unlink(missing_ok=True)
+            return False
+        self._verified.add(blob)
+        return True
 
     def session(self, token: str) -> Path:
         """The job root of the run with this token; the run's phones know it by the same token."""
@@ -47,38 +75,37 @@ class WorkerStorage:
         with self._lock:
             root.mkdir(parents=True, exist_ok=True)
             os.utime(root)
-            if not (root / "phone_token.json").is_file():
+            if not _has_token(root, token):
                 write_run_token(root, token)
-        assert run_token(root) == token
         return root
 
     def lacking(self, root: Path, blobs: Iterable[Blob]) -> tuple[Blob, ...]:
         """Which of ``blobs`` are not here; those that are, are then below ``root`` too."""
         missing = []
         for blob in blobs:
-            if self.blobs.has(blob):
+            if self.holds(blob):
                 # Its time of use: what is least recently used goes first.
                 with suppress(OSError):
                     os.utime(self.blobs.path(blob))
                 self.blobs.link_into(blob, root)
-            elif not BlobStore(root).has(blob):
+            elif not self._is_whole(BlobStore(root), blob):
                 missing.append(blob)
         return tuple(missing)
 
     def place(self, root: Path, job: Job, begun: Sequence[BegunFile] = ()) -> None:
         """Write the job's folder, with what was ``begun`` elsewhere where that is more than what is here.
 
-        What another job left under the same name is removed.
+        What another job left under the same name is removed, and so is what was damaged here.
         """
         folder = job_folder(root, job.job_id)
-        if (folder / "job.json").is_file() and not _is_of(folder, job):
+        if folder.exists() and not (_is_of(folder, job) and is_whole(folder)):
             shutil.rmtree(folder)
         there = {file.name: file.content for file in begun}
-        log = there.get(_LOG)
-        if log is not None and log.bytes > _size(folder / _LOG):
+        log = there.get(LOG)
+        if log is not None and log.bytes > _size(folder / LOG):
             folder.mkdir(parents=True, exist_ok=True)
             # The log last: it says how much of the outputs counts.
-            for name in sorted(there, key=_LOG.__eq__):
+            for name in sorted(there, key=LOG.__eq__):
                 shutil.copyfile(BlobStore(root).path(there[name]), folder / name)
                 (folder / name).chmod(0o644)
         write_job(root, job)
@@ -113,7 +140,7 @@ class WorkerStorage:
         Raises:
             WireError: parts are missing, or the bytes are others.
         """
-        if self.blobs.has(part.blob):
+        if self.holds(part.blob):
             return
         partial = self._receiving / part.transfer
         self._receiving.mkdir(parents=True, exist_ok=True)
@@ -129,9 +156,14 @@ class WorkerStorage:
                 where=part.blob.sha256,
                 next_step="Go on: harness run --resume.",
             )
-        with partial.open("r+b" if there_bytes else "wb") as out:
-            out.seek(part.first_byte)
-            out.write(data)
+        try:
+            with partial.open("r+b" if there_bytes else "wb") as out:
+                out.seek(part.first_byte)
+                out.write(data)
+        except OSError:
+            # Of a full disk it would take the rest.
+            partial.unlink(missing_ok=True)
+            raise
         if part.first_byte + len(data) < part.blob.bytes:
             return
         try:
@@ -173,6 +205,12 @@ class WorkerStorage:
 def _is_of(folder: Path, job: Job) -> bool:
     with suppress(WireError):
         return read_job(folder) == job
+    return False
+
+
+def _has_token(root: Path, token: str) -> bool:
+    with suppress(WireError):
+        return run_token(root) == token
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,24 +15,29 @@ from harness.cluster.messages import ANSWER, AnyNote, Done, JobRan, Lacking, Ref
 from harness.cluster_worker.device_jobs import DeviceJobs
 from harness.cluster_worker.requests import Requests
 from harness.cluster_worker.storage import WorkerStorage
-from harness.core.jobs import Job
+from harness.core.jobs import Blob, Job
 from harness.core.runs import JobStatus
 from harness.pipeline.choose_target import TargetSettings
 from harness.wire.blobs import BlobStore
+from harness.wire.job_folder import job_folder
 
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny" / "image_float32.tflite"
 DEVICE = "local host=desk"
 
 
-@pytest.fixture
-def requests(tmp_path: Path) -> Requests:
-    storage = WorkerStorage(tmp_path / "worker")
-    device = DeviceJobs("local", TargetSettings(cache=tmp_path), storage)
+def requests_in(folder: Path) -> Requests:
+    """As a worker process has them that has just started."""
+    storage = WorkerStorage(folder / "worker")
+    device = DeviceJobs("local", TargetSettings(cache=folder), storage)
     return Requests(storage, {DEVICE: device}, None)
 
 
 @pytest.fixture
-def ask(requests: Requests) -> Callable[..., object]:
+def ask(tmp_path: Path) -> Callable[..., object]:
+    return asking(requests_in(tmp_path))
+
+
+def asking(requests: Requests) -> Callable[..., object]:
     def asked(document: object, *parts: bytes, notes: list[AnyNote] | None = None) -> object:
         raw = document if isinstance(document, bytes) else json.dumps(document).encode()
         heard = notes if notes is not None else []
@@ -115,6 +121,91 @@ def test_a_job_from_its_blobs_to_its_log(ask: Callable[..., object], job: tuple[
     assert (again, same) == (ran, files)
     read = {"op": "read-part", "session": "0" * 32, "job_id": "r00-float32", "name": "outputs.bin"}
     assert ask({**read, "first_byte": 2, "byte_count": 3}) == (Done(), files[1][2:5])
+
+
+def supply(ask: Callable[..., object], blobs: tuple[Blob, ...], store: BlobStore) -> None:
+    for number, blob in enumerate(blobs):
+        request = {"op": "receive-part", "blob": blob.model_dump(), "first_byte": 0}
+        assert ask({**request, "transfer": f"{number:032}"}, store.path(blob).read_bytes()) == Done()
+
+
+def finished_outputs(answer: object) -> bytes:
+    ran, *files = answer  # type: ignore[misc]
+    assert isinstance(ran, JobRan) and ran.outcome.status is JobStatus.FINISHED, ran
+    return bytes(files[[file.name for file in ran.files].index("outputs.bin")])
+
+
+def damage(path: Path) -> None:
+    """The same size, other bytes: neither a look at the folder nor at the size finds it."""
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("is_new_process", [False, True])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_blob_that_was_damaged_here_is_sent_again(
+    ask: Callable[..., object],
+    job: tuple[Job, BlobStore],
+    tmp_path: Path,
+    which: int,
+    is_new_process: bool,
+) -> None:
+    asked, store = job
+    supply(ask, asked.blobs, store)
+    outputs = finished_outputs(ask(run_job(asked)))
+    damage(tmp_path / "worker" / "blobs" / asked.blobs[which].sha256)
+    shutil.rmtree(job_folder(tmp_path / "worker" / "sessions" / ("0" * 32), asked.job_id))
+    if is_new_process:
+        ask = asking(requests_in(tmp_path))
+    assert ask(run_job(asked)) == Lacking(address="tls://me", blobs=(asked.blobs[which],))
+    supply(ask, (asked.blobs[which],), store)
+    assert finished_outputs(ask(run_job(asked))) == outputs
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("events.jsonl", b'{"event": "job_sta'),
+        ("events.jsonl", b"\x00" * 100 + b"\n"),
+        ("events.jsonl", None),
+        ("outputs.bin", b"short"),
+        ("outputs.bin", None),
+        ("outcome.json", b'{"job_id": "r00-other", "status": "finished", "code": "finished"}'),
+        ("outcome.json", b"{"),
+        ("job.json", b"[]"),
+        ("../../phone_token.json", b"{"),
+        ("../../phone_token.json", b'{"token": "other"}'),
+    ],
+)
+def test_a_damaged_session_does_not_stand_in_the_way_of_its_job(
+    ask: Callable[..., object], job: tuple[Job, BlobStore], tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    asked, store = job
+    supply(ask, asked.blobs, store)
+    outputs = finished_outputs(ask(run_job(asked)))
+    path = tmp_path / "worker" / "sessions" / ("0" * 32) / "jobs" / "r00-float32" / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert finished_outputs(ask(run_job(asked))) == outputs
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    ask: Callable[..., object], job: tuple[Job, BlobStore], tmp_path: Path
+) -> None:
+    asked, store = job
+    receiving = tmp_path / "worker" / "receiving"
+    receiving.mkdir(parents=True)
+    (receiving / f"{0:032}").symlink_to("/dev/full")
+    blob = asked.blobs[0]
+    request = {"op": "receive-part", "blob": blob.model_dump(), "first_byte": 0, "transfer": f"{0:032}"}
+    answer = ask(request, store.path(blob).read_bytes())
+    assert isinstance(answer, Refused) and answer.kind == "TargetError"
+    assert "No space left on device" in answer.problem and answer.where == "tls://me"
+    assert list(receiving.iterdir()) == []
 
 
 @pytest.mark.parametrize(
