@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
@@ -40,7 +40,7 @@ _POLL_S = 0.5
 _LOOK_S = 2.0
 _CONNECT_S = 5.0
 _INLINE_BYTES = 64 * 1024
-_MOST_FETCHES = 5
+_MOST_SUPPLIES = 5
 
 
 class LostError(Exception):
@@ -58,6 +58,21 @@ class Need:
     resource: str
     description: str
     """What a person calls it."""
+
+
+class Listener(Protocol):
+    """Who is told how a call goes on; called from any thread."""
+
+    @property
+    def call(self) -> str:
+        """By which the call's notes are known."""
+        ...
+
+    def hear(self, note: AnyNote) -> None: ...
+
+    def still_waits(self, *, is_there: bool) -> None:
+        """Every few seconds until the answer comes; ``is_there``: a worker has what the call needs."""
+        ...
 
 
 class Cluster:
@@ -103,10 +118,9 @@ class Cluster:
         request: AnyRequest,
         need: Need,
         *,
-        parts: Sequence[bytes] = (),
+        parts: tuple[bytes, ...] = (),
         blobs: BlobStore | None = None,
-        on_note: OnNote | None = None,
-        call: str = "",
+        listener: Listener | None = None,
         given_up: threading.Event | None = None,
     ) -> Answer:
         """The answer of a worker that has what ``need`` names, and the bytes beside it.
@@ -117,20 +131,39 @@ class Cluster:
         Raises:
             HarnessError: the worker says why it cannot be done: of the class that it says.
             NobodyThereError: nobody has what is needed, or the scheduler is gone, for as long as the patience lasts.
-            WireError: the answer is none.
+            WireError: the answer is none, or the worker lacks again and again what it was sent.
         """
         waiting = _Patience(self._patience_s, given_up)
+        question = _Question(request, waiting, need=need, parts=parts, listener=listener)
+        supplied = 0
         while True:
             try:
-                answer, beside = self._ask(request, need, parts, None, on_note, call, waiting)
+                answer, beside = self._ask(question)
                 waiting.restart()
-                if isinstance(answer, Lacking) and blobs is not None:
-                    self._supply(answer, blobs, need, waiting)
-                    continue
-                return answer, beside
+                if not isinstance(answer, Lacking) or blobs is None:
+                    return answer, beside
+                if supplied == _MOST_SUPPLIES:
+                    raise WireError(
+                        f"the worker was sent what it lacks {supplied} times and lacks it still",
+                        where=answer.address,
+                        next_step="See that its disk has room, and start it again.",
+                    )
+                self._supply(answer, blobs, waiting)
+                supplied += 1
             except LostError as lost:
                 waiting.check(f"the cluster at {self.address} does not answer: {lost}", need, self.address)
-                time.sleep(min(1.0, _POLL_S))
+                supplied = 0
+                time.sleep(_POLL_S)
+
+    def call_worker(self, request: AnyRequest, worker: str) -> Answer:
+        """The answer of the worker at ``worker``, whatever its devices are at.
+
+        Raises:
+            HarnessError: the worker says why it cannot be done: of the class that it says.
+            LostError: it is gone, or the scheduler is.
+            WireError: the answer is none.
+        """
+        return self._ask(_Question(request, _Patience(self._patience_s, None), worker=worker))
 
     def close(self) -> None:
         """Leave the cluster; what is still asked is given up. From any thread."""
@@ -140,47 +173,37 @@ class Cluster:
         if client is not None:
             _close(client)
 
-    def _supply(self, lacking: Lacking, store: BlobStore, need: Need, waiting: _Patience) -> None:
+    def _supply(self, lacking: Lacking, store: BlobStore, waiting: _Patience) -> None:
         """Send each blob in parts, to that worker alone.
 
         Raises:
             LostError: it died.
-            WireError: ``store`` does not hold one of them.
+            WireError: ``store`` does not hold one of them, or a damaged one.
         """
         for blob in lacking.blobs:
-            if not store.has(blob):
-                store.verify(blob)
+            store.verify(blob)
             transfer = uuid.uuid4().hex
             with store.path(blob).open("rb") as file:
                 for first_byte in range(0, max(blob.bytes, 1), PART_BYTES):
-                    answer, _ = self._ask(
-                        ReceivePart(blob=blob, transfer=transfer, first_byte=first_byte),
-                        None,
-                        (file.read(PART_BYTES),),
-                        lacking.address,
-                        None,
-                        "",
-                        waiting,
+                    part = ReceivePart(blob=blob, transfer=transfer, first_byte=first_byte)
+                    self._ask(
+                        _Question(part, waiting, worker=lacking.address, parts=(file.read(PART_BYTES),))
                     )
-                    del answer
                     waiting.restart()
 
-    def _ask(
-        self,
-        request: AnyRequest,
-        need: Need | None,
-        parts: Sequence[bytes],
-        worker: str | None,
-        on_note: OnNote | None,
-        call: str,
-        waiting: _Patience,
-    ) -> Answer:
+    def _ask(self, question: _Question) -> Answer:
         client = self._client_now()
-        if on_note is not None:
-            self._listeners[call] = on_note
+        request, need, worker, listener = (
+            question.request,
+            question.need,
+            question.worker,
+            question.listener,
+        )
+        if listener is not None:
+            self._listeners[listener.call] = listener.hear
         futures: list[Future[Any]] = []
         try:
-            placed = self._placed(client, parts, worker or self._where(need))
+            placed = self._placed(client, question.parts, worker or self._where(need))
             futures += [one for one in placed if not isinstance(one, bytes)]
             future = client.submit(
                 perform,
@@ -192,26 +215,26 @@ class Cluster:
                 workers=[worker] if worker else None,
             )
             futures.append(future)
-            self._await(client, future, need, worker, waiting)
+            self._await(client, future, question)
             raw = client.gather(future, direct=True)
         except (OSError, RuntimeError, TypeError, ValueError, KeyError, AssertionError) as problem:
             # Dask raises any of these where the scheduler or a worker went away under a call.
             raise LostError(f"{type(problem).__name__}: {problem}"[:300]) from problem
         finally:
-            self._listeners.pop(call, None)
+            if listener is not None:
+                self._listeners.pop(listener.call, None)
             with suppress(Exception):
                 # What is not wanted any more, as after Ctrl-C, ends on the worker too.
                 client.cancel(futures)
         return _read(raw)
 
-    def _await(
-        self, client: Client, future: Future[Any], need: Need | None, worker: str | None, waiting: _Patience
-    ) -> None:
+    def _await(self, client: Client, future: Future[Any], question: _Question) -> None:
         """Until the future has an answer.
 
         Raises:
             LostError: it never will.
         """
+        need, waiting = question.need, question.waiting
         ended = threading.Event()
         future.add_done_callback(lambda done: ended.set())
         looked_s = time.monotonic()
@@ -222,12 +245,17 @@ class Cluster:
                 continue
             looked_s = time.monotonic()
             announced = self.announced(within_s=_LOOK_S / 2)
-            if need is not None and any(one.resource == need.resource for one in announced):
+            if need is None:
+                if all(one.address != question.worker for one in announced):
+                    raise LostError("the worker is gone")
+                continue
+            is_there = any(one.resource == need.resource for one in announced)
+            if question.listener is not None:
+                question.listener.still_waits(is_there=is_there)
+            if is_there:
                 waiting.restart()
-            elif need is not None:
+            else:
                 waiting.check(f"no worker has {need.description}", need, self.address)
-            elif all(one.address != worker for one in announced):
-                raise LostError("the worker is gone")
         if future.status != "finished":
             raise LostError(f"the request was given up ({future.status}): its workers died")
 
@@ -309,6 +337,18 @@ def open_client(address: str, security: Security | None, timeout_s: float) -> Cl
             next_step="Start one: harness scheduler. If it runs, find what stands between: harness doctor --cluster "
             f"{address}.",
         ) from None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked: of who has what is needed, or else of one worker, by its address."""
+
+    request: AnyRequest
+    waiting: _Patience
+    need: Need | None = None
+    worker: str | None = None
+    parts: tuple[bytes, ...] = ()
+    listener: Listener | None = None
 
 
 class _Patience:

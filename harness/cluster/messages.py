@@ -123,6 +123,8 @@ class JobRan(Value):
     """How the job ended, and the files that it left. Their bytes are beside the answer where they are few."""
 
     answer: Literal["job-ran"] = "job-ran"
+    address: str
+    """Of the worker that has the files."""
     outcome: JobOutcome
     files: tuple[FileSize, ...]
     is_inline: bool

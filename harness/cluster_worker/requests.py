@@ -149,7 +149,7 @@ class Requests:
         files = self._storage.results(root, request.job.job_id)
         is_inline = sum(file.bytes for file in files) <= PART_BYTES
         beside = [_bytes_of(root, request.job.job_id, file.name) for file in files] if is_inline else []
-        return JobRan(outcome=outcome, files=files, is_inline=is_inline), tuple(beside)
+        return JobRan(address=address, outcome=outcome, files=files, is_inline=is_inline), tuple(beside)
 
     def _run_shard(self, request: RunShard, address: str, parts: tuple[bytes, ...]) -> Answer:
         if self._shards is None:

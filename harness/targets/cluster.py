@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from harness.cluster.connection import Cluster, Need, NobodyThereError
+from harness.cluster.connection import Cluster, LostError, Need, NobodyThereError
 from harness.cluster.devices import device_resource
 from harness.cluster.messages import (
     PART_BYTES,
@@ -25,6 +25,7 @@ from harness.cluster.messages import (
     JobRan,
     ReadPart,
     RunJob,
+    Started,
     Transferring,
     WaitingForPerson,
 )
@@ -41,21 +42,29 @@ from harness.wire.job_folder import job_folder, read_job
 
 _LOG: Final = "events.jsonl"
 _BEGUN: Final[tuple[Literal["events.jsonl", "outputs.bin"], ...]] = ("events.jsonl", "outputs.bin")
+_OWN: Final = frozenset({"job.json", "outcome.json"})
+"""Written by this side alone."""
 _ATTEMPTS: Final = 3
 
 
 @dataclass
 class _Listener:
-    """Passes a job's notes on."""
+    """Passes a job's notes on, and tells while another job has the device."""
 
+    call: str
     on_event: OnEvent
     watcher: TargetWatcher
     description: str
     known: int
     """How many events of the log have been told."""
+    has_begun: bool = False
+    told: str = ""
 
     def hear(self, note: AnyNote) -> None:
-        if isinstance(note, EventHappened):
+        if isinstance(note, Started):
+            self.has_begun = True
+            self._tell("")
+        elif isinstance(note, EventHappened):
             with suppress(ValidationError):
                 self.on_event(EVENT_ADAPTER.validate_json(note.event))
                 self.known += 1
@@ -63,6 +72,18 @@ class _Listener:
             self.watcher.transferring(self.description, note.done_bytes, note.total_bytes)
         elif isinstance(note, WaitingForPerson):
             self.watcher.waiting(self.description, note.text)
+
+    def still_waits(self, *, is_there: bool) -> None:
+        self.has_begun = self.has_begun and is_there
+        if not self.has_begun:
+            self._tell(
+                "another job is at work on it; this one takes its turn" if is_there else "no worker has it"
+            )
+
+    def _tell(self, text: str) -> None:
+        if text != self.told:
+            self.told = text
+            self.watcher.waiting(self.description, text)
 
 
 class ClusterTarget:
@@ -107,7 +128,8 @@ class ClusterTarget:
                 next_step="Go on: harness run --resume.",
             )
         log = job_folder(root, job_id) / _LOG
-        listener = _Listener(on_event, self._watcher, self.description, len(_events(log)))
+        call = uuid.uuid4().hex
+        listener = _Listener(call, on_event, self._watcher, self.description, len(_events(log)))
         started_ns = time.monotonic_ns()
         request = RunJob(
             session=run_token(root),
@@ -117,7 +139,7 @@ class ClusterTarget:
             begun=_begun(root, job_id),
             idle_limit_s=self._idle_limit_s,
             topic=self._cluster.topic,
-            call=uuid.uuid4().hex,
+            call=call,
         )
         try:
             outcome = self._ran(request, root, listener)
@@ -152,50 +174,66 @@ class ClusterTarget:
     def _ran(self, request: RunJob, root: Path, listener: _Listener) -> JobOutcome:
         """The outcome, with the job's files written."""
         for attempts_left in reversed(range(_ATTEMPTS)):
-            answer, beside = self._cluster.call(
-                request, self._need, blobs=BlobStore(root), on_note=listener.hear, call=request.call
-            )
-            if not isinstance(answer, JobRan) or answer.outcome.job_id != request.job.job_id:
+            answer, beside = self._cluster.call(request, self._need, blobs=BlobStore(root), listener=listener)
+            if not isinstance(answer, JobRan) or not _is_of(answer, request.job.job_id):
                 raise _not_asked_for(self.description)
             try:
                 self._keep(answer, beside, request.session, job_folder(root, request.job.job_id))
                 return answer.outcome
-            except WireError:
-                # The phone went to another worker, which has not what the first one had: there it runs again.
+            except (WireError, LostError) as problem:
+                # The worker died, or lost what it had: who has the device now has the files, or runs the job again.
                 if not attempts_left:
-                    raise
+                    raise _not_fetched(self.description, problem) from None
         raise AssertionError("the last attempt returns or raises")
 
     def _keep(self, answer: JobRan, beside: Sequence[bytes], session: str, folder: Path) -> None:
         """Write the job's files, the log last: with it the job has run."""
         for index, file in sorted(enumerate(answer.files), key=lambda entry: entry[1].name == _LOG):
             if not answer.is_inline:
-                parts = self._parts(file, session, answer.outcome.job_id)
+                parts = self._parts(file, session, answer)
             elif index < len(beside) and len(beside[index]) == file.bytes:
                 parts = iter((beside[index],))
             else:
                 raise _not_asked_for(self.description)
             _write(folder / file.name, parts)
 
-    def _parts(self, file: FileSize, session: str, job_id: str) -> Iterator[bytes]:
+    def _parts(self, file: FileSize, session: str, ran: JobRan) -> Iterator[bytes]:
         for first_byte in range(0, file.bytes, PART_BYTES):
             wanted = min(PART_BYTES, file.bytes - first_byte)
             request = ReadPart(
-                session=session, job_id=job_id, name=file.name, first_byte=first_byte, byte_count=wanted
+                session=session,
+                job_id=ran.outcome.job_id,
+                name=file.name,
+                first_byte=first_byte,
+                byte_count=wanted,
             )
-            answer, beside = self._cluster.call(request, self._need)
+            answer, beside = self._cluster.call_worker(request, ran.address)
             if not isinstance(answer, Done) or len(beside) != 1 or len(beside[0]) != wanted:
                 raise _not_asked_for(self.description)
             yield beside[0]
 
 
+def _is_of(answer: JobRan, job_id: str) -> bool:
+    """Whether it tells of that job, and gives no file that is not a worker's to write."""
+    return answer.outcome.job_id == job_id and _OWN.isdisjoint(file.name for file in answer.files)
+
+
 def _write(path: Path, parts: Iterable[bytes]) -> None:
-    """Whole or not at all."""
+    """Whole or not at all.
+
+    Raises:
+        WireError: it is a log that cannot be read, which would stand in the way of the run for ever.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as out:
-        for part in parts:
-            out.write(part)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as out:
+            for part in parts:
+                out.write(part)
+        if path.name == _LOG:
+            _events(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _events(log: Path) -> list[Event]:
@@ -209,6 +247,14 @@ def _begun(root: Path, job_id: str) -> tuple[BegunFile, ...]:
         BegunFile(name=name, content=store.put_file(folder / name))
         for name in _BEGUN
         if (folder / name).is_file()
+    )
+
+
+def _not_fetched(where: str, problem: Exception) -> TargetError:
+    return TargetError(
+        f"the job ran, but its results could not be fetched: {problem}",
+        where=where,
+        next_step="Go on: harness run --resume.",
     )
 
 
