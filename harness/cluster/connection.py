@@ -237,7 +237,7 @@ class Cluster:
         need, waiting = question.need, question.waiting
         ended = threading.Event()
         future.add_done_callback(lambda done: ended.set())
-        looked_s = time.monotonic()
+        looked_s = time.monotonic() - _LOOK_S / 2
         while not ended.wait(_POLL_S) and future.status == "pending":
             if self._is_closed or client.status != "running" or waiting.is_over:
                 raise LostError("the scheduler is gone")
