@@ -12,29 +12,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-import harness.errors
+from harness.cluster.answers import Answer, read_answer
 from harness.cluster.devices import Announced, announced_by
 from harness.cluster.entry import perform
 from harness.cluster.messages import (
-    ANSWER,
     NOTE,
     PART_BYTES,
-    AnyAnswer,
     AnyNote,
     AnyRequest,
     Lacking,
     ReceivePart,
-    Refused,
 )
-from harness.errors import HarnessError, TargetError, WireError
+from harness.errors import TargetError, WireError
 from harness.wire.blobs import BlobStore
-from harness.wire.strict_json import explain, parse_object
+from harness.wire.strict_json import parse_object
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Security
 
 OnNote = Callable[[AnyNote], None]
-Answer = tuple[AnyAnswer, tuple[bytes, ...]]
 
 _POLL_S = 0.5
 _LOOK_S = 2.0
@@ -226,7 +222,7 @@ class Cluster:
             with suppress(Exception):
                 # What is not wanted any more, as after Ctrl-C, ends on the worker too.
                 client.cancel(futures)
-        return _read(raw)
+        return read_answer(raw)
 
     def _await(self, client: Client, future: Future[Any], question: _Question) -> None:
         """Until the future has an answer.
@@ -375,40 +371,6 @@ class _Patience:
                 where=where,
                 next_step=f"See that a worker runs where {need.description} is, then go on: harness run --resume.",
             )
-
-
-def _read(raw: object) -> Answer:
-    """An answer as a worker gave it.
-
-    Raises:
-        HarnessError: what the worker says.
-        WireError: it is no answer.
-    """
-    problem = "is no tuple of bytes"
-    if isinstance(raw, tuple | list) and raw and all(isinstance(one, bytes) for one in raw):
-        try:
-            parse_object(raw[0])
-            answer = ANSWER.validate_json(raw[0])
-        except ValidationError as error:
-            problem = explain(error)
-        except ValueError as error:
-            problem = str(error)
-        else:
-            if isinstance(answer, Refused):
-                raise _refusal(answer)
-            return answer, tuple(raw[1:])
-    raise WireError(
-        f"a worker's answer cannot be read: {problem}",
-        where="cluster",
-        next_step="Install the same release of the harness on every machine of the cluster.",
-    )
-
-
-def _refusal(answer: Refused) -> HarnessError:
-    kind = getattr(harness.errors, answer.kind, None)
-    if not (isinstance(kind, type) and issubclass(kind, HarnessError)):
-        kind = TargetError
-    return kind(answer.problem, where=answer.where, next_step=answer.next_step)
 
 
 def _first_line(problem: BaseException) -> str:

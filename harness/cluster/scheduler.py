@@ -37,6 +37,8 @@ class HarnessScheduler(Scheduler):
             port=address.port,
             security=security,
             dashboard=False,
+            # None is needed, and one of them remembers every task.
+            extensions={},
         )
         for refused in _REFUSED:
             self.handlers.pop(refused, None)

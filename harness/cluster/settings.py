@@ -17,7 +17,9 @@ SCHEDULER_SETTINGS: Final = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.scheduler.work-stealing": False,
     "distributed.admin.event-loop-monitor-interval": "100ms",
-    "distributed.scheduler.events-cleanup-delay": "1m",
+    # Dask keeps what was published for who asks later, and forgets no topic: here each run has one of its own.
+    "distributed.admin.low-level-log-length": 0,
+    "distributed.diagnostics.computations.max-history": 1,
 }
 WORKER_SETTINGS: Final = {
     **_ALL,

@@ -25,8 +25,6 @@ WORKER_NAMES: Final = frozenset(
         ("builtins", "tuple"),
         ("dask._task_spec", "Alias"),
         ("dask._task_spec", "Task"),
-        # What Dask's scheduler sends to each worker; its handlers are taken away again.
-        ("distributed.shuffle._worker_plugin", "ShuffleWorkerPlugin"),
     }
 )
 # The scheduler also takes a graph apart.

@@ -51,6 +51,7 @@ class HarnessWorker(Worker):
             dashboard=False,
             local_directory=local_directory,
             memory_limit=0,
+            extensions={},
         )
         self._requests = requests
         for refused in self.handlers.keys() - _HANDLERS:

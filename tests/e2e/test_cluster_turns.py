@@ -1,4 +1,4 @@
-"""One device of a lab, and more than one who wants it: turns, results larger than an answer, clients that are killed."""
+"""One device of a lab, and more than one who wants it: turns, results larger than an answer, who is killed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from harness.cluster.connection import Answer, Cluster, LostError
+from harness.cluster.answers import Answer
+from harness.cluster.connection import Cluster, LostError
 from harness.cluster.messages import AnyRequest, Done, FileSize, JobRan
 from harness.core.device_traits import DeviceKind, DeviceTraits
 from harness.core.jobs import Job
