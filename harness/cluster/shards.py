@@ -24,6 +24,7 @@ class ClusterShards:
 
     def __init__(self, cluster: Cluster, engine: str) -> None:
         """``engine`` is the fingerprint of the kind, as ``fingerprints`` finds it."""
+        self.fingerprint = engine
         self._cluster = cluster
         self._need = Need(cores_resource(engine), f"cores of the kind {engine}")
 
@@ -105,9 +106,10 @@ def cluster_shards(cluster: Cluster, own_engine: str) -> ClusterShards | None:
 
 
 class LazyShards:
-    """A pool that is opened with the first shards."""
+    """A pool that is opened with the first shards; ``fingerprint`` is what it will have."""
 
-    def __init__(self, opening: Callable[[], ClusterShards]) -> None:
+    def __init__(self, opening: Callable[[], ClusterShards], fingerprint: str) -> None:
+        self.fingerprint = fingerprint
         self._opening = opening
         self._lock = threading.Lock()
         self._opened: ClusterShards | None = None

@@ -40,4 +40,4 @@ def shard_pool(settings: TargetSettings) -> Iterator[ShardPool]:
                 time.sleep(_LOOK_AGAIN_S)
             return shards
 
-        yield LazyShards(opened)
+        yield LazyShards(opened, engine_fingerprint())

@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ _SETTINGS: Final = ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
 _SETTING_PREFIXES: Final = ("ONEDNN_", "DNNL_")
 
 
+@cache
 def engine_fingerprint() -> str:
     """Of this machine and its packages: 16 hexadecimal digits. Imports none of them."""
     return fingerprint_of(

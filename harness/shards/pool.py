@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from harness.shards.engine_fingerprint import engine_fingerprint
 from harness.shards.request import ShardRequest
 from harness.shards.worker import ShardWorker, interrupted
 from harness.wire.blobs import BlobStore
@@ -27,6 +28,11 @@ class Shard:
 
 class ShardPool(Protocol):
     """``run`` may be called from several threads, each with shards of its own."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the machines that compute: where it is the same, so are the bits; see ``engine_fingerprint``."""
+        ...
 
     def run(
         self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None
@@ -89,6 +95,11 @@ def memory_bytes() -> int | None:
 
 class OneProcess:
     """Every shard in one engine process, with one thread: for few inputs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """See ``ShardPool.fingerprint``."""
+        return engine_fingerprint()
 
     def run(
         self, store: BlobStore, shards: Iterable[Shard], given_up: threading.Event | None = None

@@ -56,7 +56,7 @@ def compute_reference(
     """The outputs of ``source`` for every input, as a blob in ``store``: float32 ``[inputs, classes]``.
 
     Remembered in ``<cache_dir>/references/<key>.json`` by the bytes of the model and the records, their
-    encoding and the engine's version; then nothing is computed.
+    encoding, the engine's version and the kind of machine; then nothing is computed.
 
     Args:
         source_format: a value of ``SourceFormat``.
@@ -74,7 +74,10 @@ def compute_reference(
     known = SourceFormat(source_format)
     io = io or ModelIO()
     engine = engine_name(known)
-    entry = cache_dir / "references" / f"{_key(source, known, workload, io, engine, kernels)}.json"
+    count = len(workload.inputs)
+    computing = pool_for(count, pool)
+    key = _key(source, known, workload, io, engine, kernels, computing.fingerprint)
+    entry = cache_dir / "references" / f"{key}.json"
     remembered = read_remembered(entry, Reference)
     if remembered is not None and store.has(remembered.outputs):
         return remembered
@@ -82,10 +85,9 @@ def compute_reference(
         store.verify(given.records)
     stored = store_source(source, known, store)
     asked = ReferenceEngine(source=stored.files, inputs=input_tensors(workload), io=io, kernels=kernels)
-    count = len(workload.inputs)
     shards = reference_shards(asked, workload, store)
     scores = _Scores(stored, [item.name for item in workload.inputs], on_progress)
-    outputs = store.put_chunks(scores.of(pool_for(count, pool), store, shards, given_up))
+    outputs = store.put_chunks(scores.of(computing, store, shards, given_up))
     reference = Reference(outputs=outputs, classes=scores.classes, engine=engine)
     write_value(entry, reference)
     return reference
@@ -249,10 +251,12 @@ def _key(
     io: ModelIO,
     engine: str,
     kernels: Kernels,
+    fingerprint: str,
 ) -> str:
     everything = {
         "code": CODE_VERSION,
         "engine": engine,
+        "fingerprint": fingerprint,
         "source": [hash_source(source, source_format)[0], source_format.value],
         "records": workload.digest,
         "io": io.model_dump(mode="json"),

@@ -15,6 +15,7 @@ from harness.core.jobs import DType, PixelEncoding, TensorEncoding
 from harness.core.model_io import ModelIO
 from harness.core.workload import Reference, Task, TensorRecords, Workload, WorkloadInput
 from harness.errors import HarnessError, ModelError, WireError, WorkloadError
+from harness.shards.pool import OneProcess
 from harness.wire.blobs import BlobStore
 from harness.workloads import reference as reference_module
 from harness.workloads.reference import compute_reference
@@ -147,6 +148,19 @@ def test_several_inputs_by_name_and_an_output_by_name(store: BlobStore, tmp_path
     wanted = [one[index] for one in interpret(TINY / "two_in_two_out.tflite", pairs)]
     assert wanted[0].shape == ((1, 1) if output == "bravo" else (1, 3))
     np.testing.assert_array_equal(outputs(store, reference), np.concatenate(wanted))
+
+
+def test_what_another_kind_of_machine_computed_is_no_substitute(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere(OneProcess):
+        fingerprint = "another"
+
+    monkeypatch.setattr("harness.shards.pool.WORTH_A_POOL_INPUTS", 1)
+    model, given = TINY / "image_float32.tflite", image_workload(store)
+    for pool in (OneProcess(), Elsewhere(), Elsewhere(), OneProcess()):
+        compute_reference(model, "tflite", given, store, tmp_path, pool=pool)
+    assert len(list((tmp_path / "references").iterdir())) == 2
 
 
 def test_the_second_time_only_what_changed_is_run(
