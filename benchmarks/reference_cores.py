@@ -20,7 +20,7 @@ from harness.wire.blobs import BlobStore
 from harness.wire.strict_json import write_value
 
 GOAL = 1 / 1.8
-_KERAS_INPUTS = 320
+KERAS_INPUTS = 320
 _TFLITE_INPUTS = 4000
 _PAIRS = 3
 _LARGEST_DIFFERENCE = 1e-4
@@ -34,7 +34,7 @@ def reference_cores(workspace: Workspace) -> list[Result | NotMeasured]:
     suite, _ = read_suite(DEMO_SUITE)
     source = open_suite_source(suite, DEMO_SUITE.parent)
     return [
-        _compared(workspace, "reference_cores keras", source.path, "keras", _KERAS_INPUTS, cores),
+        _compared(workspace, "reference_cores keras", source.path, "keras", KERAS_INPUTS, cores),
         _compared(
             workspace, "reference_cores tflite", workspace.model("float32"), "tflite", _TFLITE_INPUTS, cores
         ),
