@@ -159,6 +159,8 @@ def quiet_dask(level: int = logging.CRITICAL) -> None:
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("distributed."):
             logging.getLogger(name).setLevel(level)
+    # A worker's scratch folder goes with the folder that it is in.
+    logging.getLogger("distributed.diskutils").setLevel(logging.CRITICAL)
 
 
 def stop_when_told(stop: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import ValidationError
 
 from harness.cluster.answers import Answer, read_answer
+from harness.cluster.dask_client import close_client, open_client
 from harness.cluster.devices import Announced, announced_by
 from harness.cluster.entry import perform
 from harness.cluster.messages import (
@@ -37,6 +38,8 @@ _LOOK_S = 2.0
 _CONNECT_S = 5.0
 _INLINE_BYTES = 64 * 1024
 _MOST_SUPPLIES = 5
+_AWAY = (OSError, RuntimeError, TypeError, ValueError, KeyError, AssertionError, MemoryError)
+"""Dask raises any of these where the scheduler or a worker goes away under a call, or says what is no message."""
 
 
 class LostError(Exception):
@@ -167,7 +170,7 @@ class Cluster:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            _close(client)
+            close_client(client)
 
     def _supply(self, lacking: Lacking, store: BlobStore, waiting: _Patience) -> None:
         """Send each blob in parts, to that worker alone.
@@ -213,8 +216,7 @@ class Cluster:
             futures.append(future)
             self._await(client, future, question)
             raw = client.gather(future, direct=True)
-        except (OSError, RuntimeError, TypeError, ValueError, KeyError, AssertionError) as problem:
-            # Dask raises any of these where the scheduler or a worker went away under a call.
+        except _AWAY as problem:
             raise LostError(f"{type(problem).__name__}: {problem}"[:300]) from problem
         finally:
             if listener is not None:
@@ -284,7 +286,7 @@ class Cluster:
                 )
             if self._client is None or self._client.status != "running":
                 if self._client is not None:
-                    _close(self._client)
+                    close_client(self._client)
                     self._client = None
                 try:
                     self._client = self._connected(_CONNECT_S)
@@ -308,31 +310,6 @@ class Cluster:
         listener = self._listeners.get(note.call)
         if listener is not None:
             listener(note)
-
-
-def open_client(address: str, security: Security | None, timeout_s: float) -> Client:
-    """Dask's client of the scheduler at ``address``.
-
-    Raises:
-        TargetError: the scheduler does not answer within ``timeout_s``.
-    """
-    import dask
-    from distributed import Client
-
-    from harness.cluster.settings import CLIENT_SETTINGS
-
-    try:
-        with dask.config.set(CLIENT_SETTINGS):
-            return Client(
-                address, security=security, timeout=timeout_s, set_as_default=False, direct_to_workers=True
-            )
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise TargetError(
-            f"no scheduler answers: {_first_line(problem)}",
-            where=address,
-            next_step="Start one: harness scheduler. If it runs, find what stands between: harness doctor --cluster "
-            f"{address}.",
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -371,12 +348,3 @@ class _Patience:
                 where=where,
                 next_step=f"See that a worker runs where {need.description} is, then go on: harness run --resume.",
             )
-
-
-def _first_line(problem: BaseException) -> str:
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
-
-
-def _close(client: Client) -> None:
-    with suppress(Exception):
-        client.close(timeout=2)

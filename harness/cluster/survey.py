@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.cluster.address import ClusterAddress, Scheme
-from harness.cluster.connection import open_client
+from harness.cluster.dask_client import open_client
 from harness.cluster.devices import Announced, announced_by
 from harness.errors import TargetError
 

@@ -39,6 +39,7 @@ LOOK_S: Final = 3.0
 LOOK_SOON_S: Final = 0.3
 _LEAVING_S: Final = 0.2
 _REJOIN_S: Final = 1.0
+_TOLD_AFTER_S: Final = 3.0
 _TIDY_S: Final = 3600.0
 _MACHINE: Final = "machine"
 
@@ -160,14 +161,25 @@ class Serving:
                 ports=options.ports,
                 local_directory=scratch,
             )
+            telling = asyncio.get_running_loop().call_later(_TOLD_AFTER_S, self._tell_that_it_waits, key)
             try:
                 async with worker:
+                    telling.cancel()
                     self._say(f"{key} joined {options.scheduler}")
                     await worker.finished()  # type: ignore[no-untyped-call]
                 self._say(f"{key} left: no scheduler at {options.scheduler}; waiting for it")
             except (OSError, ValueError, RuntimeError) as problem:
                 self._say(f"{key} cannot join {options.scheduler}: {problem}")
+            finally:
+                telling.cancel()
             await asyncio.sleep(_REJOIN_S)
+
+    def _tell_that_it_waits(self, key: str) -> None:
+        where = self._options.scheduler
+        self._say(
+            f"{key} waits for the scheduler at {where}, which does not answer; what stands between says: "
+            f"harness doctor --cluster {where}"
+        )
 
     async def _tidy(self) -> None:
         while True:
