@@ -40,7 +40,7 @@ def junit_report(report: RunReport, *, undecided: Undecided = "fail") -> str:
         name = result_name(result)
         suite = ElementTree.SubElement(root, "testsuite", {"name": f"{view.suite}.{_text(name)}"})
         properties = ElementTree.SubElement(suite, "properties")
-        for word, text in (("run", view.run_id), *view.facts):
+        for word, text in (("run", view.run_id), *view.facts, *_set_aside(report)):
             ElementTree.SubElement(properties, "property", {"name": word, "value": _text(text)})
         is_candidate = _text(name) in view.judgement.candidates
         cases = [_measured_case(result, is_candidate), *_rule_cases(report, name, undecided, is_candidate)]
@@ -53,6 +53,12 @@ def junit_report(report: RunReport, *, undecided: Undecided = "fail") -> str:
             suite.set(attribute, str(sum(case.find(kind) is not None for case in cases)))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _set_aside(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Why the run goes without its device, where it does; other formats have it among the findings."""
+    if (why := report.set_aside) is not None:
+        yield "set aside", f"after {why.failures} failures in a row: {why.problem}"
 
 
 def _text(text: str) -> str:
