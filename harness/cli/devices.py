@@ -92,6 +92,7 @@ def _cluster_table(devices: tuple[DeviceTraits, ...]) -> Table:
     from rich.table import Table
 
     from harness.pipeline.cluster_devices import device_name
+    from harness.render.plain_text import one_line
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "model", "iOS", "host"):
@@ -105,7 +106,7 @@ def _cluster_table(devices: tuple[DeviceTraits, ...]) -> Table:
             device.host or "–",
             device_name(device),
         )
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(one_line(text)) for text in row))
     return table
 
 

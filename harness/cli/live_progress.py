@@ -24,6 +24,7 @@ from rich.text import Text
 from harness.core.events import Event, Samples, Stage
 from harness.core.runs import JobOutcome, JobStatus, ScheduledJob, SkippedInput
 from harness.core.workload import Workload
+from harness.render.plain_text import one_line
 
 _DONE = "[green]✓[/]"
 _FAILED = "[red]✗[/]"
@@ -111,7 +112,7 @@ class LiveProgress:
         resumed = f", {len(done)} done before" if done else ""
         rounds = len({job.round_index for job in jobs})
         self._console.print(
-            f"{self._label}Measuring on {escape(target)}: {len(jobs)} jobs in {rounds} rounds{resumed}"
+            f"{self._label}Measuring on {_shown(target)}: {len(jobs)} jobs in {rounds} rounds{resumed}"
         )
         self._update("jobs", "Measuring", len(done), len(jobs))
 
@@ -140,17 +141,17 @@ class LiveProgress:
         if "jobs" in self._tasks:
             self._live.advance(self._tasks["jobs"])
         if outcome.status not in (JobStatus.FINISHED, JobStatus.SKIPPED):
-            self._console.print(f"{_FAILED} {self._label}{escape(job.variant)}: {escape(outcome.problem)}")
+            self._console.print(f"{_FAILED} {self._label}{escape(job.variant)}: {_shown(outcome.problem)}")
 
     def transferring(self, target: str, done_bytes: int, total_bytes: int) -> None:
         if done_bytes < total_bytes:
-            self._update("push", f"Pushing to {escape(target)}", done_bytes, total_bytes, in_bytes=True)
+            self._update("push", f"Pushing to {_shown(target)}", done_bytes, total_bytes, in_bytes=True)
         elif "push" in self._tasks:
             self._live.remove_task(self._tasks.pop("push"))
 
     def waiting(self, target: str, text: str) -> None:
         if text:
-            self._console.print(f"[yellow]waiting[/] {escape(target)}: {escape(text)}")
+            self._console.print(f"[yellow]waiting[/] {_shown(target)}: {_shown(text)}")
 
     def _update(
         self, key: str, description: str, done: int, total: int | None, *, in_bytes: bool = False
@@ -169,3 +170,8 @@ class LiveProgress:
         if key in self._tasks:
             self._live.remove_task(self._tasks.pop(key))
         self._console.print(line)
+
+
+def _shown(text: str) -> str:
+    """What a device or another machine said, on one line and as text alone."""
+    return escape(one_line(text))

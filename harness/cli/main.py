@@ -145,5 +145,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _explain(error: HarnessError) -> None:
     where = f"{error.where}: " if error.where else ""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {where}{error.problem}", err=True)
-    click.echo(f"{click.style('next:', fg='cyan', bold=True)}  {error.next_step}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {_shown(where + error.problem)}", err=True)
+    click.echo(f"{click.style('next:', fg='cyan', bold=True)}  {_shown(error.next_step)}", err=True)
+
+
+def _shown(text: str) -> str:
+    """``text`` without what a terminal might obey: a device or another machine may have said it."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

@@ -94,6 +94,7 @@ def command(
     from harness.pipeline.new_run import new_run
     from harness.pipeline.reach_devices import reached
     from harness.pipeline.run_devices import run_on_device, run_on_devices
+    from harness.render.plain_text import one_line
     from harness.store import GroupFolder
 
     console = Console(stderr=True) if as_json else Console()
@@ -158,7 +159,9 @@ def command(
             if isinstance(folder, GroupFolder):
                 of_group, errors = run_on_devices(folder, settings, progress, judging, opened)
                 for error in errors:
-                    console.print(f"[red]✗[/] {escape(str(error))} [dim]{escape(error.next_step)}[/]")
+                    console.print(
+                        f"[red]✗[/] {escape(one_line(str(error)))} [dim]{escape(one_line(error.next_step))}[/]"
+                    )
                 return _show_group(of_group, console, as_json=as_json)
             report = run_on_device(folder, settings, progress, judging, next(iter(opened), None))
         except KeyboardInterrupt:
