@@ -90,8 +90,10 @@ def load_keras(path: Path) -> keras.Model:
 
 def output_names(model: keras.Model) -> list[str]:
     """In the order of ``keras.tree.flatten``, which sorts a dictionary by its keys."""
-    if isinstance(model.output, dict):
-        return sorted(model.output)
+    # A Sequential model has none, and never a dictionary, until it is called.
+    output = getattr(model, "output", None)
+    if isinstance(output, dict):
+        return sorted(output)
     names = getattr(model, "output_names", None) or [tensor.name for tensor in model.outputs]
     return [str(name) for name in names]
 

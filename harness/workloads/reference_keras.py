@@ -141,10 +141,12 @@ def _output_index(names: list[str], name: str, source: str) -> int:
 
 def _as_taken(model: Any, tensors: list[Any], fed: dict[int, NDArray[Any]]) -> Any:
     """``fed``, by the index of the input, in the structure that the model is called with."""
-    if isinstance(model.input, dict):
+    # A Sequential model has none, and never a dictionary, until it is called.
+    taken = getattr(model, "input", None)
+    if isinstance(taken, dict):
         # A list would be matched in the order of the sorted keys, whatever the tensors are called.
         names = [tensor.name for tensor in tensors]
-        return {key: fed[names.index(tensor.name)] for key, tensor in model.input.items()}
+        return {key: fed[names.index(tensor.name)] for key, tensor in taken.items()}
     return [fed[index] for index in range(len(tensors))] if len(tensors) > 1 else fed[0]
 
 

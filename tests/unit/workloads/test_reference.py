@@ -366,6 +366,10 @@ rows = np.arange(12, dtype=np.float32).reshape(3, 4)
 ids = np.arange(6, dtype=np.int32).reshape(3, 2)
 np.save(folder + "/two_outputs.npy", model.predict({"z": rows, "a": ids}, verbose=0)["small"])
 
+sequential = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+sequential.save(folder + "/sequential.keras")
+np.save(folder + "/sequential_outputs.npy", sequential.predict(rows, verbose=0))
+
 keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)]).save(folder + "/lambda.keras")
 """
 
@@ -419,6 +423,17 @@ def test_keras_with_named_inputs_and_outputs(store: BlobStore, tmp_path: Path, k
     )
     error = refused(ModelError, model, given, store, source_format="keras")
     assert "the output boxes is [3, 2, 2], not one vector of scores" in error.problem
+
+
+@pytest.mark.slow
+def test_a_sequential_keras_model(store: BlobStore, tmp_path: Path, keras_models: Path) -> None:
+    """Unlike a functional one it has no ``output`` before it is called."""
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    given = workload(store, rows, TensorEncoding(dtype=DType.FLOAT32, shape=(1, 4)))
+    reference = compute_reference(keras_models / "sequential.keras", "keras", given, store, tmp_path)
+    np.testing.assert_allclose(
+        outputs(store, reference), np.load(keras_models / "sequential_outputs.npy"), rtol=0, atol=1e-6
+    )
 
 
 @pytest.mark.slow
