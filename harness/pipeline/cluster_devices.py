@@ -64,7 +64,8 @@ def cluster_target(
     """The device called ``name``, as ``devices_of_cluster`` names it, once a worker has it.
 
     Raises:
-        TargetError: no worker has announced it within ``patience_s``, or one of another release has.
+        TargetError: no worker has announced it within ``patience_s``, or one of another release has; two machines go
+            by its name.
     """
     kind, _, argument = _announced_name(name).partition(":")
     started_s, is_told = time.monotonic(), False
@@ -116,15 +117,26 @@ def _usable(cluster: Cluster, kind: str, argument: str) -> DeviceTraits | None:
     """The device at a worker of this release, if there is one.
 
     Raises:
-        TargetError: only a worker of another release has it.
+        TargetError: only a worker of another release has it, or two machines go by that name.
     """
-    others = []
+    usable, others = [], []
     for one in _announced(cluster):
         device = one.device
         if device is not None and device.kind.value == kind and _is_called(device, argument):
             if one.is_of_this_release:
-                return device
-            others.append((one, device))
+                usable.append(device)
+            else:
+                others.append((one, device))
+    if len(usable) > 1 and kind == DeviceKind.LOCAL.value:
+        # A phone that is moved is the same phone. One run's figures from two machines would be nobody's.
+        raise TargetError(
+            f"{len(usable)} workers call their machine {argument}",
+            where=cluster.address,
+            next_step="Give each a name of its own (harness worker ADDRESS --name NAME); one that was just switched "
+            "off is forgotten within a minute.",
+        )
+    if usable:
+        return usable[0]
     for one, device in others:
         raise TargetError(
             f"its worker has harness {one.release or 'of an unknown release'}, this is {__version__}",

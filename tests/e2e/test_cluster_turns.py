@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, end
-from lab import Lab, opened_lab, wait_until
+from lab import Bench, Lab, opened_lab, wait_until
 from test_cluster import assert_each_sample_once, finish, run, wait_until_measuring
 
 from harness.cluster.messages import PART_BYTES
 from harness.store import list_runs
 from harness.wire.job_folder import job_folder
 
-MANY_RUNS = 1_000_000
+MANY_RUNS = 900_000
 """Of a job: it lasts some seconds, and its log takes more than one part."""
 RUNS = 300_000
 
@@ -110,3 +110,23 @@ def test_a_worker_that_is_told_to_end_leaves_nothing_running(desk: Desk, lab: La
     assert status == 0, (out, err)
     assert_each_sample_once(desk.newest(), 3 * RUNS)
     assert "Traceback" not in lab.benches[0].log
+
+
+def test_two_machines_of_one_name_are_not_mixed(desk: Desk, lab: Lab) -> None:
+    desk.tensors()
+    suite = desk.suite(recipes=("float32",), rounds=1, min_runs=16)
+    folder = lab.folder / "namesake"
+    folder.mkdir()
+    lab.benches.append(Bench("desk0", folder, None))
+    try:
+        lab.start_worker(1, "--cores", "0", "--no-phones")
+        lab.await_devices()
+        status, out, err = run(desk, lab, suite, "--target", "local:desk0")
+    finally:
+        lab.kill_worker(1)
+        del lab.benches[1]
+    assert status == 4, (out, err)
+    assert "2 workers call their machine desk0" in err and "--name NAME" in err
+    lab.await_devices()
+    status, out, err = run(desk, lab, suite, "--target", "local:desk0")
+    assert status == 0, (out, err)
