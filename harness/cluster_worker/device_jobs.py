@@ -30,6 +30,7 @@ from harness.wire.job_folder import job_folder
 from harness.wire.strict_json import write_value
 
 _POLL_S: Final = 0.5
+_DISK_TROUBLE: Final = "io_failed"
 _BLOB_TROUBLE: Final = ("blob_corrupt", "blob_missing")
 MOST_TOLD_BYTES: Final = 256 * 1024
 """Of a job's log so much goes ahead of it, for who watches; a model of a microsecond would fill any network."""
@@ -83,7 +84,7 @@ class DeviceJobs:
         that it can be gone on with.
 
         Raises:
-            TargetError: the device cannot be used.
+            TargetError: the device cannot be used, or a disk is full.
             NotWantedError: ``is_wanted`` said no.
             DamagedBlobsError: a blob has to be sent again.
         """
@@ -126,6 +127,9 @@ class DeviceJobs:
                     # Not the job's fault: it begins anew with good ones.
                     shutil.rmtree(folder)
                     raise DamagedBlobsError
+            if outcome.code == _DISK_TROUBLE:
+                # Not the variant's fault either, and no answer to keep: with room the job goes on.
+                raise TargetError(outcome.problem, where=self._name, next_step=outcome.next_step)
             if not outcome.status.is_interrupted:
                 write_value(folder / OUTCOME, outcome)
             return outcome, root

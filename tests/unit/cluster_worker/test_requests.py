@@ -208,6 +208,24 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     assert list(receiving.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_disk_that_is_full_while_a_job_runs_is_not_the_variants_fault(
+    ask: Callable[..., object], job: tuple[Job, BlobStore], tmp_path: Path
+) -> None:
+    asked, store = job
+    supply(ask, asked.blobs, store)
+    outputs = finished_outputs(ask(run_job(asked)))
+    folder = job_folder(tmp_path / "worker" / "sessions" / ("0" * 32), asked.job_id)
+    for name in ("outcome.json", "events.jsonl", "outputs.bin"):
+        (folder / name).unlink()
+    (folder / "outputs.bin").symlink_to("/dev/full")
+    answer = ask(run_job(asked))
+    assert isinstance(answer, Refused) and answer.kind == "TargetError", answer
+    assert "free space" in answer.next_step
+    (folder / "outputs.bin").unlink()
+    assert finished_outputs(ask(run_job(asked))) == outputs
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
