@@ -60,6 +60,14 @@ async def run_scheduler(
         OSError: the port is taken.
     """
     with dask.config.set(SCHEDULER_SETTINGS):
-        async with HarnessScheduler(address, security) as scheduler:
+        scheduler = HarnessScheduler(address, security)
+        try:
+            await scheduler
+        except RuntimeError as failed:
+            # Dask's own words for it are that it failed to start.
+            raise failed.__cause__ if isinstance(failed.__cause__, OSError) else failed from None
+        try:
             on_address(scheduler.address)
             await stopping.wait()
+        finally:
+            await scheduler.close()

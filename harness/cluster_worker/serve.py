@@ -169,7 +169,7 @@ class Serving:
                     await worker.finished()  # type: ignore[no-untyped-call]
                 self._say(f"{key} left: no scheduler at {options.scheduler}; waiting for it")
             except (OSError, ValueError, RuntimeError) as problem:
-                self._say(f"{key} cannot join {options.scheduler}: {problem}")
+                self._say(f"{key} cannot join {options.scheduler}: {problem.__cause__ or problem}")
             finally:
                 telling.cancel()
             await asyncio.sleep(_REJOIN_S)

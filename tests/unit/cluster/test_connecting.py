@@ -86,3 +86,38 @@ def test_a_worker_says_that_it_waits_for_its_scheduler(tmp_path: Path) -> None:
     assert re.match(r"machine waits for the scheduler at tcp://127\.0\.0\.1:\d+", line), line
     assert "harness doctor --cluster" in line
     assert process.returncode == 0 and err == ""
+
+
+def test_a_scheduler_whose_port_is_taken() -> None:
+    with listener(b"") as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "scheduler", f"tcp://127.0.0.1:{port}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"tcp://127.0.0.1:{port}: cannot listen: Address already in use" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_that_cannot_listen_says_why(tmp_path: Path) -> None:
+    with listener(b"") as taken:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "harness", "worker", "tcp://127.0.0.1:9"),
+                *("--no-phones", "--cores", "0", "--ports", f"{taken}:{taken}"),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert "machine cannot join tcp://127.0.0.1:9:" in line and "failed to start" not in line, line
