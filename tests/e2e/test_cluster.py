@@ -73,12 +73,16 @@ def assert_each_sample_once(folder: RunFolder, runs: int) -> None:
 
 
 def wait_until_measuring(lab: Lab, index: int) -> None:
-    """Until the worker at that bench has steady samples of a job that has not ended."""
+    """Until the worker at that bench adds steady samples to a job that has not ended."""
+    began_s = time.time()
     sessions = lab.benches[index].folder / "cache" / "worker" / "sessions"
 
     def measures() -> bool:
         return any(
-            b'"steady"' in log.read_bytes() and not (log.parent / "outcome.json").is_file()
+            # What went on at another desk stays unfinished here.
+            log.stat().st_mtime > began_s
+            and b'"steady"' in log.read_bytes()
+            and not (log.parent / "outcome.json").is_file()
             for log in sessions.glob("*/jobs/*/events.jsonl")
         )
 
