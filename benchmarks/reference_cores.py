@@ -20,7 +20,7 @@ from harness.wire.blobs import BlobStore
 from harness.wire.strict_json import write_value
 
 GOAL = 1 / 1.8
-KERAS_INPUTS = 320
+KERAS_INPUTS = 1024
 _TFLITE_INPUTS = 4000
 _PAIRS = 3
 _LARGEST_DIFFERENCE = 1e-4

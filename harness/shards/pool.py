@@ -61,9 +61,10 @@ def answer_of(future: Future[bytes], given_up: threading.Event | None) -> bytes:
     return future.result()
 
 
-WORTH_A_POOL_INPUTS: Final = 256
-"""From here on several processes are worth their start: on two cores, EfficientNet-Lite0 takes one process as long as
-two at 128 inputs, and a tenth to a half longer at 256, as a .tflite (0.2 s to load) and by Keras (3 s) alike."""
+WORTH_A_POOL_INPUTS: Final = 1000
+"""From here on several processes are worth their start, which other work of a run, such as conversions, has to share
+the cores with: on two cores, EfficientNet-Lite0 takes one process as long as two at 128 inputs; at 512 the second
+saves a quarter of the time by Keras (3 s to load) and a third as a .tflite (0.2 s)."""
 
 _PROCESS_BYTES: Final = 2 << 30
 """What a process may need: TensorFlow with EfficientNet-Lite0 and its batch of 32 takes 1 GB."""

@@ -18,7 +18,7 @@ from harness.core.variants import Variant
 from harness.store import RunFolder
 
 INPUTS = 12_000
-SAMPLES = 300
+SAMPLES = 1_100
 WORKERS = 3
 
 

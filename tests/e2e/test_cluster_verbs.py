@@ -26,8 +26,8 @@ from harness.core.variants import Variant
 from harness.store import RunFolder
 
 PHONE, CORES = 0, 1
-INPUTS = 260
-"""More than 256: so many are computed by cores of the lab."""
+INPUTS = 1010
+"""More than 1000: so many are computed by cores of the lab."""
 PADDING_BYTES = 24_000_000
 VARIANTS = """
 [variants]

@@ -12,7 +12,6 @@ import pytest
 
 from harness.core.jobs import PixelEncoding
 from harness.core.workload import Task, Workload, WorkloadInput
-from harness.shards.pool import WORTH_A_POOL_INPUTS
 from harness.wire.blobs import BlobStore
 from harness.wire.strict_json import write_value
 from harness.workloads.npy import npy_header
@@ -20,12 +19,14 @@ from harness.workloads.npy import npy_header
 if sys.platform == "win32":
     pytest.skip("there is no peak to ask for", allow_module_level=True)
 
+INPUTS = 256
 SIDE = 96
 PIXELS = PixelEncoding(shape=(SIDE, SIDE, 3), mean=(127.5,) * 3, scale=(127.5,) * 3)
 
 # Prints the most memory that it ever held, in bytes.
 RUN = """
 import resource, sys
+import harness.shards.pool
 from pathlib import Path
 from harness.core.variants import Recipe, Variant, VariantSpec
 from harness.core.workload import Workload
@@ -38,6 +39,7 @@ from harness.variants.calibration import CalibrationData
 from harness.wire.blobs import BlobStore
 from harness.workloads.reference import compute_reference
 
+harness.shards.pool.WORTH_A_POOL_INPUTS = 1
 model, root = Path(sys.argv[1]), Path(sys.argv[2])
 workload = Workload.model_validate_json((root / "workload.json").read_bytes())
 store = BlobStore(root)
@@ -118,8 +120,8 @@ def peak_bytes(model: Path, root: Path) -> int:
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
     model = pooling_model(tmp_path / "model.tflite")
-    few = make_workload(tmp_path / "few", WORTH_A_POOL_INPUTS, WORTH_A_POOL_INPUTS)
-    many = make_workload(tmp_path / "many", 20 * WORTH_A_POOL_INPUTS, 5 * WORTH_A_POOL_INPUTS)
+    few = make_workload(tmp_path / "few", INPUTS, INPUTS)
+    many = make_workload(tmp_path / "many", 20 * INPUTS, 5 * INPUTS)
     assert many - few > 200_000_000
     grown = peak_bytes(model, tmp_path / "many") - peak_bytes(model, tmp_path / "few")
     # The names of the inputs are in memory, and what the allocator keeps.

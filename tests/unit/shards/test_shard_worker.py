@@ -316,8 +316,8 @@ def test_giving_up_ends_the_wait(store: BlobStore, started: list[subprocess.Pope
 
 def test_a_small_workload_needs_no_pool() -> None:
     pool = OneProcess()
-    assert pool_for(255, pool) is not pool
-    assert pool_for(256, pool) is pool
+    assert pool_for(999, pool) is not pool
+    assert pool_for(1000, pool) is pool
     assert isinstance(pool_for(100_000, None), OneProcess)
 
 
