@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from desk import Desk, assert_explained
 
 from harness.pipeline.choose_target import TargetSettings, phone_udid
@@ -41,9 +43,10 @@ def test_phones_are_chosen_by_what_they_are(desk: Desk, virtual_iphones: StartVi
     )
     assert list_runs(desk.runs) == []
 
-    planned = new_run(suite, desk.runs, TargetSettings(cache=desk.cache))
-    for target in planned.targets:
-        target.close()
+    with ExitStack() as held:
+        planned = new_run(suite, desk.runs, TargetSettings(cache=desk.cache), held)
+        for target in planned.targets:
+            target.close()
     assert isinstance(planned.folder, GroupFolder)
     group = planned.folder.group()
     assert group.target == query
