@@ -50,7 +50,7 @@ def test_a_line_without_end_is_not_kept_in_memory(tmp_path: Path) -> None:
     [
         ("text".encode("utf-16"), "written in UTF-16"),
         ("text".encode("utf-16-be").join([b"\xfe\xff", b""]), "written in UTF-16"),
-        (gzip.compress(b"text\n" * 100)[:-9], "damaged gzip"),
+        (gzip.compress(b"text\n" * 100, mtime=0)[:-9], "damaged gzip"),
     ],
 )
 def test_another_encoding_is_an_error(tmp_path: Path, content: bytes, problem: str) -> None:
