@@ -7,19 +7,18 @@ import statistics
 import time
 from collections.abc import Callable
 
-from benchmarks.lab import opened_lab
 from benchmarks.pairs import interleaved, spread
 from benchmarks.result import Result
 from benchmarks.runner_job import write_runner_job
 from benchmarks.virtual_phones import write_phone_jobs
 from benchmarks.workspace import Workspace
+from fixtures.lab import opened_lab
 from harness.cluster.connection import Need
 from harness.cluster.devices import device_resource
 from harness.cluster.messages import Forget
 from harness.core.jobs import PixelEncoding
 from harness.core.runs import JobStatus
 from harness.errors import RunError
-from harness.pipeline.cluster_devices import announced_devices
 from harness.targets.base import Target, Unwatched
 from harness.targets.cluster import ClusterTarget
 from harness.targets.local import LocalTarget
@@ -34,8 +33,9 @@ _IDLE_LIMIT_S = 60.0
 
 def lab_costs(workspace: Workspace) -> list[Result]:
     """One worker on this machine, with TLS, and this machine as its device."""
-    with opened_lab(workspace, "costs", 1, machine=True) as cluster:
-        (device,) = announced_devices(cluster)
+    with opened_lab(workspace.work / "costs", ("",), start=False) as lab, lab.joined() as cluster:
+        lab.start_worker(0, "--cores", "0", "--no-phones")
+        (device,) = lab.await_devices()
         need = Need(device_resource(device), "this machine")
         target = ClusterTarget(cluster, device, Unwatched(), idle_limit_s=_IDLE_LIMIT_S)
         request = Forget(session=secrets.token_hex(16), device=need.resource, blobs=())

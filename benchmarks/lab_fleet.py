@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.lab import opened_lab
 from benchmarks.pairs import spread
 from benchmarks.phone_fleet import FLEET_GOAL, SLOW_LINK
 from benchmarks.result import Part, Result
 from benchmarks.virtual_phones import write_phone_jobs
 from benchmarks.workspace import Workspace
+from fixtures.lab import opened_lab
 from harness.errors import RunError
-from harness.pipeline.cluster_devices import announced_devices
 from harness.targets.base import Unwatched
 from harness.targets.cluster import ClusterTarget
 
@@ -28,10 +27,13 @@ def lab_fleet(workspace: Workspace) -> list[Result]:
     """The same jobs on four phones at four workers at once, over all of them on one phone at one worker."""
     ratios: list[float] = []
     parts: tuple[tuple[str, float], ...] = ()
-    with opened_lab(workspace, "fleet", _WORKERS, faults=(SLOW_LINK,)) as cluster:
+    with (
+        opened_lab(workspace.work / "fleet", ("16.7",) * _WORKERS, faults=(SLOW_LINK,)) as lab,
+        lab.joined() as cluster,
+    ):
         targets = [
             ClusterTarget(cluster, device, Unwatched(), idle_limit_s=_IDLE_LIMIT_S)
-            for device in announced_devices(cluster)
+            for device in lab.await_devices()
         ]
         for number in range(_ROUNDS + 1):
             one_s = _seconds(workspace, f"one-{number}", targets[:1])

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from desk import Desk, end
-from lab import Lab, opened_lab, wait_until
 
+from fixtures.lab import Lab, opened_lab, wait_until
 from harness.core.events import TargetClass
 from harness.core.joblog import attempts, steady_samples
 from harness.pipeline.evaluate import read_logs

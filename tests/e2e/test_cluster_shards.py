@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from desk import Desk, end
-from lab import Lab, opened_lab
 
+from fixtures.lab import Lab, opened_lab
 from harness.core.variants import Variant
 from harness.store import RunFolder
 

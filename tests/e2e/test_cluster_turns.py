@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, end
-from lab import Bench, Lab, opened_lab, wait_until
 from test_cluster import assert_each_sample_once, finish, run, wait_until_measuring
 
+from fixtures.lab import Bench, Lab, opened_lab, wait_until
 from harness.cluster.messages import PART_BYTES
 from harness.store import list_runs
 from harness.wire.job_folder import job_folder

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from desk import TINY, Desk, assert_explained, end
 from desk import Answer as Called
-from lab import Lab, opened_lab, wait_until
 
+from fixtures.lab import Lab, opened_lab, wait_until
 from harness import __version__
 from harness.cluster.certificates import make_certificates
 from harness.core.changes import ComparedFigure
