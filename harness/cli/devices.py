@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.core.device_traits import DeviceTraits
+    from harness.core.value import Value
     from harness.targets.iphone.messages import PhoneState
+
+V = TypeVar("V", bound="Value")
 
 
 @click.command("devices")
@@ -25,34 +29,31 @@ def command(as_json: bool, cluster: ClusterOptions) -> int:
     With name, model, iOS, battery, trust, Developer Mode, disk image and the version of the runner. Exit status 4 where
     there is none.
     """
+    from harness.pipeline.phones import inspect_phones
+
+    if cluster.address is not None:
+        nothing = "The cluster has no devices. Start a worker where phones are: harness worker ADDRESS."
+        return _show(_devices_of(cluster, cluster.address), _cluster_table, nothing, as_json=as_json)
+    nothing = "No iPhone is attached. Attach one with a data cable and unlock it."
+    return _show(inspect_phones(), _table, nothing, as_json=as_json)
+
+
+def _show(
+    found: tuple[V, ...], table: Callable[[tuple[V, ...]], Table], nothing: str, *, as_json: bool
+) -> int:
     import json
 
     from rich.console import Console
 
     from harness.errors import ExitStatus
-    from harness.pipeline.phones import inspect_phones
 
-    if cluster.address is not None:
-        devices = _devices_of(cluster, cluster.address)
-        if as_json:
-            click.echo(
-                json.dumps([one.model_dump(mode="json", exclude_none=True) for one in devices], indent=1)
-            )
-        elif devices:
-            Console().print(_cluster_table(devices))
-        else:
-            click.echo("The cluster has no devices. Start a worker where phones are: harness worker ADDRESS.")
-        return int(ExitStatus.PASS if devices else ExitStatus.TARGET)
-    phones = inspect_phones()
     if as_json:
-        click.echo(
-            json.dumps([phone.model_dump(mode="json", exclude_none=True) for phone in phones], indent=1)
-        )
-    elif phones:
-        Console().print(_table(phones))
+        click.echo(json.dumps([one.model_dump(mode="json", exclude_none=True) for one in found], indent=1))
+    elif found:
+        Console().print(table(found))
     else:
-        click.echo("No iPhone is attached. Attach one with a data cable and unlock it.")
-    return int(ExitStatus.PASS if phones else ExitStatus.TARGET)
+        click.echo(nothing)
+    return int(ExitStatus.PASS if found else ExitStatus.TARGET)
 
 
 def _table(phones: tuple[PhoneState, ...]) -> Table:
